@@ -1,0 +1,85 @@
+//! CloudWatch Logs Insights: one query, from start to rows.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_sdk_cloudwatchlogs::types::QueryStatus;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{Aws, AwsError};
+
+/// Why a query gave no rows.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// A call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Insights ended it without a result: `Failed`, `Cancelled`, `Timeout` or `Unknown`.
+    #[error("logs:GetQueryResults: the query ended as {0}")]
+    Ended(String),
+    /// It was still running at the deadline, and has been stopped.
+    #[error("logs:GetQueryResults: the query was still running at the deadline and has been stopped")]
+    Deadline,
+}
+
+/// One row, by column.
+pub type Row = BTreeMap<String, String>;
+
+/// Runs `query` over `[from, to)` of a log group and waits for its end.
+///
+/// Insights bills by the bytes scanned. A group that does not exist is a `ResourceNotFoundException`.
+pub async fn query(
+    aws: &Aws,
+    log_group: &str,
+    query: &str,
+    from: Timestamp,
+    to: Timestamp,
+    deadline: Instant,
+) -> Result<Vec<Row>, QueryError> {
+    let started = aws
+        .logs()
+        .start_query()
+        .log_group_name(log_group)
+        .query_string(query)
+        .start_time(from.as_second())
+        // Insights includes the end; our windows exclude it.
+        .end_time(to.as_second() - 1)
+        .send()
+        .await
+        .map_err(|error| AwsError::new("logs:StartQuery", error))?;
+    let id = started.query_id.unwrap_or_default();
+    let mut pause = Duration::from_millis(250);
+    loop {
+        if Instant::now() + pause > deadline {
+            stop(aws, &id).await;
+            return Err(QueryError::Deadline);
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+        let answer = aws
+            .logs()
+            .get_query_results()
+            .query_id(&id)
+            .send()
+            .await
+            .map_err(|error| AwsError::new("logs:GetQueryResults", error))?;
+        match answer.status {
+            Some(QueryStatus::Complete) => return Ok(answer.results.unwrap_or_default().into_iter().map(row).collect()),
+            Some(QueryStatus::Scheduled | QueryStatus::Running) => {}
+            other => return Err(QueryError::Ended(other.map_or("Unknown".to_owned(), |s| s.as_str().to_owned()))),
+        }
+    }
+}
+
+fn row(fields: Vec<aws_sdk_cloudwatchlogs::types::ResultField>) -> Row {
+    fields.into_iter().filter_map(|field| Some((field.field?, field.value?))).collect()
+}
+
+/// A query left running goes on billing; if it cannot be stopped, Insights ends it by itself after 60 minutes.
+async fn stop(aws: &Aws, id: &str) {
+    if let Err(error) = aws.logs().stop_query().query_id(id).send().await {
+        let error = AwsError::new("logs:StopQuery", error);
+        tracing::warn!(%error, query = id, "a query could not be stopped");
+    }
+}

@@ -1,0 +1,136 @@
+//! Secrets Manager: reads of what describes a secret, and one read of one canary's value.
+
+use std::collections::BTreeMap;
+
+use super::{Aws, AwsError, timestamp};
+use crate::model::{Replica, RotationRules, Secret};
+
+/// One page of ListSecrets.
+#[derive(Debug)]
+pub struct Page {
+    /// Up to 100 secrets. ReplicationStatus and the resource policy are not among what ListSecrets tells.
+    pub secrets: Vec<Secret>,
+    /// Absent on the last page. A page may be empty and not be the last.
+    pub next: Option<String>,
+}
+
+/// Reads the page at `token`, secrets scheduled for deletion included.
+///
+/// The list may lag reality by five minutes, and may show a secret twice or not at all if it changes meanwhile.
+pub async fn list_page(aws: &Aws, token: Option<String>) -> Result<Page, AwsError> {
+    aws.paces.list_secrets.wait().await;
+    let page = aws
+        .secrets_manager()
+        .list_secrets()
+        .include_planned_deletion(true)
+        .max_results(100)
+        .set_next_token(token)
+        .send()
+        .await
+        .map_err(|error| AwsError::new("secretsmanager:ListSecrets", error))?;
+    Ok(Page {
+        secrets: page.secret_list.unwrap_or_default().into_iter().map(listed).collect(),
+        next: page.next_token.filter(|token| !token.is_empty()),
+    })
+}
+
+/// Describes one secret. `id` should be a full ARN: a name that ends like an ARN's suffix can be taken for a partial one.
+pub async fn describe(aws: &Aws, id: &str) -> Result<Secret, AwsError> {
+    let answer = aws
+        .secrets_manager()
+        .describe_secret()
+        .secret_id(id)
+        .send()
+        .await
+        .map_err(|error| AwsError::new("secretsmanager:DescribeSecret", error))?;
+    Ok(described(answer))
+}
+
+/// The secret's resource policy as JSON text, or `None` if it has none.
+pub async fn resource_policy(aws: &Aws, arn: &str) -> Result<Option<String>, AwsError> {
+    aws.paces.resource_policy.wait().await;
+    aws.secrets_manager()
+        .get_resource_policy()
+        .secret_id(arn)
+        .send()
+        .await
+        .map(|answer| answer.resource_policy)
+        .map_err(|error| AwsError::new("secretsmanager:GetResourcePolicy", error))
+}
+
+/// Whether the value of `id` can be read and decrypted. The value itself is dropped here, unseen.
+///
+/// Moves LastAccessedDate, so it must only ever be asked of a canary.
+pub async fn can_read_value(aws: &Aws, id: &str) -> Result<bool, AwsError> {
+    aws.secrets_manager()
+        .get_secret_value()
+        .secret_id(id)
+        .send()
+        .await
+        .map(|answer| answer.secret_string().is_some() || answer.secret_binary().is_some())
+        .map_err(|error| AwsError::new("secretsmanager:GetSecretValue", error))
+}
+
+/// ListSecrets and DescribeSecret answer with the same fields but for the two that are passed in.
+macro_rules! secret {
+    ($from:ident, $versions:ident, $replicas:expr) => {
+        Secret {
+            arn: $from.arn.unwrap_or_default(),
+            name: $from.name.unwrap_or_default(),
+            description: $from.description,
+            kms_key_id: $from.kms_key_id,
+            secret_type: $from.r#type,
+            owning_service: $from.owning_service,
+            rotation_enabled: $from.rotation_enabled,
+            rotation_lambda_arn: $from.rotation_lambda_arn,
+            rotation_rules: $from.rotation_rules.map(|rules| RotationRules {
+                automatically_after_days: rules.automatically_after_days,
+                duration: rules.duration,
+                schedule_expression: rules.schedule_expression,
+            }),
+            external_secret_rotation_metadata: $from
+                .external_secret_rotation_metadata
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|item| Some((item.key?, item.value.unwrap_or_default())))
+                .collect(),
+            external_secret_rotation_role_arn: $from.external_secret_rotation_role_arn,
+            last_rotated_date: $from.last_rotated_date.as_ref().and_then(timestamp),
+            last_changed_date: $from.last_changed_date.as_ref().and_then(timestamp),
+            last_accessed_date: $from.last_accessed_date.as_ref().and_then(timestamp),
+            deleted_date: $from.deleted_date.as_ref().and_then(timestamp),
+            next_rotation_date: $from.next_rotation_date.as_ref().and_then(timestamp),
+            created_date: $from.created_date.as_ref().and_then(timestamp),
+            primary_region: $from.primary_region,
+            tags: $from
+                .tags
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default())))
+                .collect(),
+            version_ids_to_stages: $from.$versions.unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(),
+            replication_status: $replicas,
+            resource_policy: None,
+            unread: Vec::new(),
+        }
+    };
+}
+
+fn listed(entry: aws_sdk_secretsmanager::types::SecretListEntry) -> Secret {
+    secret!(entry, secret_versions_to_stages, Vec::new())
+}
+
+fn described(answer: aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput) -> Secret {
+    let replicas = answer.replication_status.unwrap_or_default().into_iter().map(replica).collect();
+    secret!(answer, version_ids_to_stages, replicas)
+}
+
+fn replica(status: aws_sdk_secretsmanager::types::ReplicationStatusType) -> Replica {
+    Replica {
+        region: status.region,
+        kms_key_id: status.kms_key_id,
+        status: status.status.map(|status| status.as_str().to_owned()),
+        status_message: status.status_message,
+        last_accessed_date: status.last_accessed_date.as_ref().and_then(timestamp),
+    }
+}

@@ -1,0 +1,11 @@
+//! Plain types that the rest speaks in. No SDK, no clock, no I/O, and never a secret's value.
+
+mod report;
+mod rotation;
+mod secret;
+mod text;
+
+pub use report::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Severity, Status};
+pub use rotation::{PolicyDays, RotationVerdict, judge_rotation};
+pub use secret::{Replica, RotationRules, Secret};
+pub use text::{Lang, Text};

@@ -1,0 +1,321 @@
+//! What can be said of a secret's rotation from its description alone. Judged once, here; the checks and the
+//! rotation-checker both read the verdict.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::{Gap, GapReason, Secret, Text};
+
+/// The operator's limits, in days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyDays {
+    /// A rotated secret whose last rotation is older than this is overdue (Security Hub's SecretsManager.4: 90).
+    /// A secret whose own interval is longer is held to its own interval.
+    pub max_age: i64,
+    /// A rotation that must happen within this many days is due.
+    pub due_within: i64,
+    /// A secret younger than this has had no time to rotate yet.
+    pub grace: i64,
+}
+
+/// The state of a secret's rotation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub enum RotationVerdict {
+    /// Rotated, and not due yet.
+    OnTime {
+        /// Absent: AWS has not said when the next one is.
+        next: Option<Timestamp>,
+    },
+    /// Rotation will happen soon.
+    Due {
+        /// The latest moment for it.
+        next: Timestamp,
+    },
+    /// Rotation should have happened.
+    Overdue {
+        /// Whole days since the limit passed; 0 on the first day.
+        days: i64,
+        /// Which limit: AWS's own date, or the operator's.
+        limit: OverdueBy,
+    },
+    /// Rotation is on, yet none has ever succeeded.
+    NeverRan {
+        /// When the secret was made.
+        created: Timestamp,
+    },
+    /// Rotation is on, none has happened, and the first is not due yet.
+    New {
+        /// When the secret was made.
+        created: Timestamp,
+    },
+    /// A version is labelled AWSPENDING beside AWSCURRENT: a rotation is under way, or stuck. While it is so, each
+    /// further RotateSecret call fails.
+    Pending {
+        /// The version that waits.
+        version: String,
+    },
+    /// Rotation is off, or was never set up.
+    Disabled,
+    /// Another AWS service owns the secret and rotates it.
+    Managed {
+        /// The service.
+        by: String,
+    },
+    /// A copy; its primary is judged in the primary's Region.
+    Replica {
+        /// The primary's Region.
+        primary: String,
+    },
+    /// Scheduled for deletion; it is not rotated any more.
+    PendingDeletion,
+}
+
+/// The limit that an overdue rotation has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverdueBy {
+    /// NextRotationDate, the latest moment that AWS itself planned.
+    Schedule,
+    /// The operator's longest age.
+    Policy,
+}
+
+impl RotationVerdict {
+    /// The word in machine output.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::OnTime { .. } => "on-time",
+            Self::Due { .. } => "due",
+            Self::Overdue { .. } => "overdue",
+            Self::NeverRan { .. } => "never-ran",
+            Self::New { .. } => "new",
+            Self::Pending { .. } => "pending",
+            Self::Disabled => "disabled",
+            Self::Managed { .. } => "managed",
+            Self::Replica { .. } => "replica",
+            Self::PendingDeletion => "pending-deletion",
+        }
+    }
+
+    /// One sentence for people.
+    pub fn text(&self) -> Text {
+        match self {
+            Self::OnTime { next: Some(next) } => Text::new(
+                format!("予定どおり。次回の期限は {}", day(*next)),
+                format!("rotated on time; the next rotation is due by {}", day(*next)),
+            ),
+            Self::OnTime { next: None } => Text::fixed(
+                "ローテーション済み。次回の期限は AWS が示していません",
+                "rotated; AWS gives no date for the next rotation",
+            ),
+            Self::Due { next } => Text::new(
+                format!("まもなくローテーション。期限は {}", day(*next)),
+                format!("a rotation is due by {}", day(*next)),
+            ),
+            Self::Overdue { days, limit: OverdueBy::Schedule } => Text::new(
+                format!("AWS の予定日を {days} 日過ぎています。ローテーションが失敗している可能性があります"),
+                format!("{days} days past the date that AWS planned; rotation is probably failing"),
+            ),
+            Self::Overdue { days, limit: OverdueBy::Policy } => Text::new(
+                format!("最長期間を {days} 日過ぎています"),
+                format!("{days} days past the longest age allowed"),
+            ),
+            Self::NeverRan { created } => Text::new(
+                format!("ローテーションは有効ですが、{} の作成以来一度も成功していません", day(*created)),
+                format!("rotation is on, yet none has succeeded since the secret was made on {}", day(*created)),
+            ),
+            Self::New { created } => Text::new(
+                format!("{} に作成。初回のローテーションはまだ期限前です", day(*created)),
+                format!("made on {}; the first rotation is not due yet", day(*created)),
+            ),
+            Self::Pending { version } => Text::new(
+                format!("AWSPENDING のバージョン {version} があります。ローテーション中か、停止しています"),
+                format!("version {version} is labelled AWSPENDING: a rotation is under way or stuck"),
+            ),
+            Self::Disabled => Text::fixed("ローテーションは無効です", "rotation is off"),
+            Self::Managed { by } => Text::new(
+                format!("{by} が所有し、管理しています"),
+                format!("owned and managed by the AWS service {by}"),
+            ),
+            Self::Replica { primary } => Text::new(
+                format!("レプリカです。プライマリのある {primary} で判定します"),
+                format!("a replica; judged at its primary in {primary}"),
+            ),
+            Self::PendingDeletion => Text::fixed("削除予定です", "scheduled for deletion"),
+        }
+    }
+}
+
+/// AWS's dates, in UTC, to the day.
+fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
+/// Judges a secret of `region` at `now`.
+///
+/// Uses only what ListSecrets answers. A rotation event, a version's date or a missing function is not seen here.
+///
+/// # Errors
+/// A gap where AWS left out a date without which nothing can be said.
+pub fn judge_rotation(
+    secret: &Secret,
+    region: &str,
+    policy: PolicyDays,
+    now: Timestamp,
+) -> Result<RotationVerdict, Gap> {
+    if let Some(primary) = secret.primary_region.as_ref().filter(|primary| *primary != region) {
+        return Ok(RotationVerdict::Replica { primary: primary.clone() });
+    }
+    if let Some(by) = &secret.owning_service {
+        return Ok(RotationVerdict::Managed { by: by.clone() });
+    }
+    if secret.deleted_date.is_some() {
+        return Ok(RotationVerdict::PendingDeletion);
+    }
+    if secret.rotation_enabled != Some(true) {
+        return Ok(RotationVerdict::Disabled);
+    }
+    if let Some(overdue) = overdue(secret, policy, now) {
+        return Ok(overdue);
+    }
+    let pending = secret.version_with("AWSPENDING");
+    if let Some(version) = pending.filter(|version| secret.version_with("AWSCURRENT") != Some(version)) {
+        return Ok(RotationVerdict::Pending { version: version.to_owned() });
+    }
+    if secret.last_rotated_date.is_none() {
+        return never_rotated(secret, policy, now);
+    }
+    Ok(match secret.next_rotation_date {
+        Some(next) if next <= now + days(policy.due_within) => RotationVerdict::Due { next },
+        next => RotationVerdict::OnTime { next },
+    })
+}
+
+fn overdue(secret: &Secret, policy: PolicyDays, now: Timestamp) -> Option<RotationVerdict> {
+    let by_schedule = secret.next_rotation_date.map(|limit| (limit, OverdueBy::Schedule));
+    let own = secret.rotation_rules.as_ref().and_then(|rules| rules.automatically_after_days).unwrap_or(0);
+    let by_policy =
+        secret.last_rotated_date.map(|last| (last + days(policy.max_age.max(own)), OverdueBy::Policy));
+    let (limit, which) = [by_schedule, by_policy].into_iter().flatten().find(|(limit, _)| now > *limit)?;
+    Some(RotationVerdict::Overdue { days: now.duration_since(limit).as_hours() / 24, limit: which })
+}
+
+fn never_rotated(secret: &Secret, policy: PolicyDays, now: Timestamp) -> Result<RotationVerdict, Gap> {
+    let created = secret.created_date.ok_or_else(|| Gap {
+        what: "secretsmanager:ListSecrets".into(),
+        subject: secret.name.clone(),
+        reason: GapReason::Malformed,
+        detail: "CreatedDate is missing, so that a new secret cannot be told from an old one".into(),
+    })?;
+    // Turning rotation on rotates at once by default, so only the very first days are without a date.
+    let first_due = secret.next_rotation_date.unwrap_or_else(|| created + days(policy.grace));
+    Ok(if now <= first_due { RotationVerdict::New { created } } else { RotationVerdict::NeverRan { created } })
+}
+
+fn days(n: i64) -> SignedDuration {
+    SignedDuration::from_hours(n.saturating_mul(24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RotationRules;
+
+    const POLICY: PolicyDays = PolicyDays { max_age: 90, due_within: 1, grace: 1 };
+
+    fn at(s: &str) -> Timestamp {
+        s.parse().unwrap()
+    }
+
+    fn now() -> Timestamp {
+        at("2026-11-22T00:00:00Z")
+    }
+
+    fn rotated(last: &str, next: &str) -> Secret {
+        Secret {
+            name: "s".into(),
+            rotation_enabled: Some(true),
+            created_date: Some(at("2020-01-01T00:00:00Z")),
+            last_rotated_date: Some(at(last)),
+            next_rotation_date: Some(at(next)),
+            ..Secret::default()
+        }
+    }
+
+    fn judge(secret: &Secret) -> &'static str {
+        judge_rotation(secret, "ap-northeast-1", POLICY, now()).unwrap().word()
+    }
+
+    #[test]
+    fn schedule_is_judged_to_the_second() {
+        for (next, want) in [
+            ("2026-11-21T23:59:59Z", "overdue"),
+            ("2026-11-22T00:00:00Z", "due"),
+            ("2026-11-22T00:00:01Z", "due"),
+            ("2026-11-23T00:00:00Z", "due"),
+            ("2026-11-23T00:00:01Z", "on-time"),
+        ] {
+            assert_eq!(judge(&rotated("2026-11-01T00:00:00Z", next)), want, "{next}");
+        }
+    }
+
+    #[test]
+    fn policy_is_judged_to_the_second_and_yields_to_a_longer_interval() {
+        let far = "2027-06-01T00:00:00Z";
+        assert_eq!(judge(&rotated("2026-08-24T00:00:00Z", far)), "on-time", "exactly 90 days");
+        assert_eq!(judge(&rotated("2026-08-23T23:59:59Z", far)), "overdue", "a second more");
+        let mut yearly = rotated("2026-08-23T23:59:59Z", far);
+        yearly.rotation_rules = Some(RotationRules { automatically_after_days: Some(365), ..Default::default() });
+        assert_eq!(judge(&yearly), "on-time", "its own interval is longer");
+    }
+
+    #[test]
+    fn overdue_counts_whole_days() {
+        for (next, want) in [("2026-11-21T00:00:01Z", 0), ("2026-11-21T00:00:00Z", 1), ("2026-11-12T00:00:00Z", 10)] {
+            let verdict =
+                judge_rotation(&rotated("2026-11-01T00:00:00Z", next), "ap-northeast-1", POLICY, now()).unwrap();
+            assert_eq!(verdict, RotationVerdict::Overdue { days: want, limit: OverdueBy::Schedule }, "{next}");
+        }
+    }
+
+    #[test]
+    fn never_is_not_long_ago() {
+        let mut secret =
+            Secret { name: "s".into(), rotation_enabled: Some(true), ..Secret::default() };
+        for (created, want) in [("2026-11-21T00:00:00Z", "new"), ("2026-11-20T23:59:59Z", "never-ran")] {
+            secret.created_date = Some(at(created));
+            assert_eq!(judge(&secret), want, "{created}");
+        }
+        secret.next_rotation_date = Some(at("2026-12-01T00:00:00Z"));
+        assert_eq!(judge(&secret), "new", "AWS planned its first rotation for later");
+        secret.next_rotation_date = None;
+        secret.created_date = None;
+        let gap = judge_rotation(&secret, "ap-northeast-1", POLICY, now()).unwrap_err();
+        assert_eq!(gap.reason, GapReason::Malformed);
+    }
+
+    #[test]
+    fn who_rotates_decides_before_when() {
+        let late = rotated("2020-01-01T00:00:00Z", "2020-02-01T00:00:00Z");
+        assert_eq!(judge(&late), "overdue");
+        assert_eq!(judge(&Secret { primary_region: Some("us-east-1".into()), ..late.clone() }), "replica");
+        assert_eq!(judge(&Secret { primary_region: Some("ap-northeast-1".into()), ..late.clone() }), "overdue");
+        assert_eq!(judge(&Secret { owning_service: Some("rds".into()), ..late.clone() }), "managed");
+        assert_eq!(judge(&Secret { deleted_date: Some(now()), ..late.clone() }), "pending-deletion");
+        assert_eq!(judge(&Secret { rotation_enabled: Some(false), ..late.clone() }), "disabled");
+        assert_eq!(judge(&Secret { rotation_enabled: None, ..late }), "disabled");
+    }
+
+    #[test]
+    fn a_pending_version_matters_only_beside_the_current_one() {
+        let mut secret = rotated("2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z");
+        secret.version_ids_to_stages =
+            [("v1".to_owned(), vec!["AWSCURRENT".to_owned(), "AWSPENDING".to_owned()])].into();
+        assert_eq!(judge(&secret), "on-time", "a finished rotation may leave the label on the current version");
+        secret.version_ids_to_stages =
+            [("v1".to_owned(), vec!["AWSCURRENT".to_owned()]), ("v2".to_owned(), vec!["AWSPENDING".to_owned()])]
+                .into();
+        assert_eq!(judge(&secret), "pending");
+    }
+}

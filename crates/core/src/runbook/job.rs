@@ -1,0 +1,185 @@
+//! What all scheduled jobs share: their answer, their errors, and how they tell.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::aws::s3::{self, Expect};
+use crate::aws::{Aws, AwsError, Class};
+use crate::model::{Coverage, Gap, GapReason, Report, Status};
+use crate::notify::{self, Notice};
+use crate::report::{Format, render};
+use crate::settings::{SettingError, Settings};
+
+/// What a function answers. Small, whatever the size of the estate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// `secrets-ops/answer/v1`.
+    pub schema: String,
+    /// Such as `backup-daily`.
+    pub job: String,
+    /// How it ended.
+    pub status: Status,
+    /// Whether the job has done what its schedule wants of it. A check that found something has; a backup that is not
+    /// whole has not.
+    pub success: bool,
+    /// Figures by name.
+    pub counts: BTreeMap<String, u64>,
+    /// How much was looked at.
+    pub coverage: Coverage,
+    /// The first of what could not be looked at; `counts.gaps` has the number of all.
+    pub gaps: Vec<Gap>,
+    /// Keys of what was written.
+    pub artefacts: Vec<String>,
+    /// Wall time.
+    pub duration_ms: u64,
+}
+
+/// The schema of [`Answer`].
+const ANSWER_SCHEMA: &str = "secrets-ops/answer/v1";
+
+/// Gaps that an answer carries.
+const MOST_GAPS: usize = 20;
+
+impl Answer {
+    /// An answer without figures.
+    pub fn new(job: &str, status: Status) -> Self {
+        Self {
+            schema: ANSWER_SCHEMA.to_owned(),
+            job: job.to_owned(),
+            status,
+            success: true,
+            counts: BTreeMap::new(),
+            coverage: Coverage::default(),
+            gaps: Vec::new(),
+            artefacts: Vec::new(),
+            duration_ms: 0,
+        }
+    }
+
+    /// The short form of a report.
+    pub fn of_report(job: &str, report: &Report) -> Self {
+        let mut counts = report.counts();
+        for severity in crate::model::Severity::ALL {
+            let number = report.findings.iter().filter(|finding| finding.severity == severity).count();
+            counts.insert(format!("findings-{}", severity.name()), number as u64);
+        }
+        Self {
+            counts,
+            coverage: report.coverage,
+            gaps: report.gaps.iter().take(MOST_GAPS).cloned().collect(),
+            ..Self::new(job, report.status())
+        }
+    }
+
+    /// Adds something that could not be done after the report was made.
+    pub fn add_gap(&mut self, gap: Gap) {
+        *self.counts.entry("gaps".into()).or_default() += 1;
+        self.status = Status::Incomplete;
+        self.gaps.truncate(MOST_GAPS - 1);
+        self.gaps.push(gap);
+    }
+}
+
+/// Why a job could not be done at all.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The event asks for something that this function does not do.
+    #[error("{0}")]
+    BadEvent(String),
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// AWS refused or failed where nothing can be done without it.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// The archive or its spool files could not be written.
+    #[error("the archive could not be written: {0}")]
+    Io(#[from] std::io::Error),
+    /// The deadline came before there was anything to keep.
+    #[error("the deadline came before {0}; give the function more time")]
+    Deadline(&'static str),
+}
+
+impl JobError {
+    /// A stable name, on which alarms and metric filters may be written.
+    pub const fn error_type(&self) -> &'static str {
+        match self {
+            Self::BadEvent(_) => "SecretsOps.BadEvent",
+            Self::Setting(_) => "SecretsOps.BadSetting",
+            Self::Io(_) => "SecretsOps.Io",
+            Self::Deadline(_) => "SecretsOps.Deadline",
+            Self::Aws(error) => match error.class {
+                Class::Denied => "SecretsOps.Denied",
+                Class::Throttled => "SecretsOps.Throttled",
+                Class::NotFound => "SecretsOps.NotFound",
+                Class::Conflict => "SecretsOps.Conflict",
+                Class::Invalid => "SecretsOps.Refused",
+                Class::TimedOut => "SecretsOps.TimedOut",
+                Class::Unavailable => "SecretsOps.Unavailable",
+                Class::Garbled => "SecretsOps.Garbled",
+            },
+        }
+    }
+}
+
+/// What set a job off: its name and, for a schedule, what makes a second delivery recognisable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trigger {
+    /// The job's name where the event gives one.
+    pub job: Option<String>,
+    /// Schedule ARN and scheduled time. Absent for calls by hand, which always run.
+    pub key: Option<String>,
+}
+
+/// Writes a report and its notice: the report first, so that a failed channel hides nothing.
+pub(super) async fn tell(aws: &Aws, settings: &Settings, job: &str, report: &Report, now: Timestamp) -> Answer {
+    let mut answer = Answer::of_report(job, report);
+    let stamp = now.to_zoned(settings.time_zone.clone()).strftime("%Y%m%d_%H%M%S").to_string();
+    for (suffix, content_type, format) in
+        [("json", "application/json", Format::Json), ("txt", "text/plain; charset=utf-8", Format::Table)]
+    {
+        let key = format!("reports/{job}/{stamp}.{suffix}");
+        let body = render(report, format, settings.lang).into_bytes();
+        match s3::put(aws, &settings.bucket, &key, content_type, body, Expect::Absent).await {
+            Ok(_) => answer.artefacts.push(key),
+            Err(error) => answer.add_gap(error.gap(&key)),
+        }
+    }
+    let artefact = answer.artefacts.last().map(|key| format!("s3://{}/{key}", settings.bucket.name));
+    if let Some(notice) = Notice::of_report(settings, job, report, artefact.as_deref()) {
+        notice_or_gap(aws, settings, &notice, &mut answer).await;
+    }
+    answer.success = !answer.artefacts.is_empty();
+    answer
+}
+
+/// Sends a notice; what goes wrong with it becomes part of the answer.
+pub(super) async fn notice_or_gap(aws: &Aws, settings: &Settings, notice: &Notice, answer: &mut Answer) {
+    if let Err(error) = notify::send(aws, settings, notice).await {
+        tracing::error!(%error, subject = notice.subject, "a notice could not be sent");
+        answer.add_gap(error.gap(settings.topic_arn.as_deref().unwrap_or_default()));
+    }
+}
+
+/// Tells people of a job that failed, and hands the error on.
+pub async fn finish(
+    aws: &Aws,
+    settings: &Settings,
+    job: &str,
+    result: Result<Answer, JobError>,
+) -> Result<Answer, JobError> {
+    if let Err(error) = &result {
+        let notice = Notice::of_failure(settings, job, &error.to_string());
+        if let Err(unsent) = notify::send(aws, settings, &notice).await {
+            tracing::error!(error = %unsent, "the notice of a failed job could not be sent");
+        }
+    }
+    result
+}
+
+/// The gap of a job that the deadline stopped.
+pub(super) fn deadline_gap(what: &str, detail: String) -> Gap {
+    Gap { what: what.to_owned(), subject: String::new(), reason: GapReason::Deadline, detail }
+}

@@ -1,0 +1,367 @@
+//! Settings, read once through a getter and typed. An error names the variable, what is wanted and what came.
+
+use std::str::FromStr;
+
+use jiff::tz::TimeZone;
+
+use crate::aws::s3::Bucket;
+use crate::model::{Lang, PolicyDays};
+use crate::runbook::ledger;
+
+/// A setting that is missing or cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} must be {wanted}; it is {got:?}")]
+pub struct SettingError {
+    /// The environment variable.
+    pub name: &'static str,
+    /// What it takes.
+    pub wanted: &'static str,
+    /// What it holds.
+    pub got: String,
+}
+
+/// One setting, as `docs/SETTINGS.md` lists it.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The environment variable.
+    pub name: &'static str,
+    /// Used where it is absent or empty; `{prefix}` and `{env}` are filled in. Empty: there is none.
+    pub default: &'static str,
+    /// What it takes.
+    pub wanted: &'static str,
+    /// What it does.
+    pub what: &'static str,
+}
+
+macro_rules! settings {
+    ($($id:ident = $name:literal, $default:literal, $wanted:literal, $what:literal;)*) => {
+        $(const $id: Setting = Setting { name: $name, default: $default, wanted: $wanted, what: $what };)*
+        /// Every setting, in the order of the document.
+        pub const ALL: &[Setting] = &[$($id),*];
+    };
+}
+
+settings! {
+    PREFIX = "SECRETS_OPS_PREFIX", "goal-mandala", "letters, digits and any of -_/+=.@", "First part of every default name.";
+    ENV = "SECRETS_OPS_ENV", "prod", "letters, digits and any of -_/+=.@", "Stage; second part of every default name.";
+    REGION = "AWS_REGION", "ap-northeast-1", "the name of an AWS Region", "Region of the estate. Lambda sets it by itself.";
+    TIME_ZONE = "SECRETS_OPS_TIME_ZONE", "Asia/Tokyo", "an IANA time zone such as Asia/Tokyo", "Zone of the dates in names and reports.";
+    LANG = "SECRETS_OPS_LANG", "ja", "ja or en", "Language of reports and notices.";
+    NAMESPACE = "SECRETS_OPS_METRICS_NAMESPACE", "GoalMandala/SecretsManager", "a CloudWatch namespace of at most 255 characters", "Namespace of our metrics, and of the application's cache metrics.";
+    PACING = "SECRETS_OPS_PACING", "on", "on or off", "Keeps calls below the account's quotas. Off is for endpoints without quotas.";
+    TOPIC = "SECRETS_OPS_TOPIC_ARN", "", "the ARN of an SNS topic", "Where notices go. Without it none are sent.";
+    BUCKET = "SECRETS_OPS_BUCKET", "{prefix}-secrets-backup-{env}", "the name of an S3 bucket", "Keeps backups, reports and run markers.";
+    BUCKET_KEY = "SECRETS_OPS_BUCKET_KMS_KEY", "", "a KMS key id, ARN or alias", "Key for SSE-KMS. Without it the bucket's default encryption applies.";
+    HEALTH_SECRETS = "SECRETS_OPS_HEALTH_SECRETS", "{prefix}-{env}-secret-database,{prefix}-{env}-secret-jwt,{prefix}-{env}-secret-external-apis", "one or more names of secrets, separated by commas", "Secrets that api-health describes.";
+    CANARY = "SECRETS_OPS_CANARY_SECRET", "{prefix}-{env}-secrets-ops-canary", "the name or ARN of one secret", "The one secret whose value is read, to prove decryption end to end.";
+    KEY = "SECRETS_OPS_KMS_KEY", "alias/{prefix}-{env}-secrets-key", "a KMS key id, ARN or alias", "The secrets' key; api-health looks at its state.";
+    HEALTH_CACHE = "SECRETS_OPS_HEALTH_CACHE_SECONDS", "5", "a whole number of seconds from 0 to 60", "How long a health answer is reused, so that probes do not become AWS calls.";
+    ROTATION_MAX_AGE = "SECRETS_OPS_ROTATION_MAX_DAYS", "90", "a whole number of days from 1 to 1000", "A rotated secret older than this is overdue, unless its own interval is longer.";
+    ROTATION_DUE = "SECRETS_OPS_ROTATION_DUE_DAYS", "1", "a whole number of days from 0 to 365", "A rotation planned within this many days is due.";
+    ROTATION_GRACE = "SECRETS_OPS_ROTATION_GRACE_DAYS", "1", "a whole number of days from 0 to 365", "A new secret may go this long before its first rotation.";
+    APP_LOG_GROUP = "SECRETS_OPS_APP_LOG_GROUP", "/aws/lambda/{prefix}-{env}-api", "the name of a log group", "The application's logs; its errors are counted there.";
+    TRAIL_LOG_GROUP = "SECRETS_OPS_TRAIL_LOG_GROUP", "/aws/cloudtrail", "the name of a log group", "Where CloudTrail delivers management events, read events included.";
+    SUCCESS_MIN = "SECRETS_OPS_SUCCESS_MIN_PERCENT", "99.9", "a number from 0 to 100", "Least share of GetSecretValue calls that succeed.";
+    ERROR_MAX = "SECRETS_OPS_ERROR_MAX_PERCENT", "0.1", "a number from 0 to 100", "Largest share of the application's invocations that log SecretServiceError.";
+    CACHE_MIN = "SECRETS_OPS_CACHE_HIT_MIN_PERCENT", "80", "a number from 0 to 100", "Least share of reads that the application's cache answers.";
+    BURST = "SECRETS_OPS_BURST_CALLS", "100", "a whole number from 1 to 1000000", "More reads than this by one principal within five minutes are a burst.";
+    WATCHED = "SECRETS_OPS_WATCHED_JOBS", "backup-daily,backup-monthly,rotation", "names of jobs, separated by commas", "Jobs whose last success the daily list looks up.";
+    LOOKUP_PAGES = "SECRETS_OPS_LOOKUP_PAGES", "40", "a whole number from 1 to 1500", "Budget of LookupEvents pages (50 events each, two pages a second).";
+}
+
+/// What every job needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// First part of every default name.
+    pub prefix: String,
+    /// The stage.
+    pub env: String,
+    /// The estate's Region.
+    pub region: String,
+    /// Zone of dates in names and reports.
+    pub time_zone: TimeZone,
+    /// Language of reports and notices.
+    pub lang: Lang,
+    /// Namespace of metrics.
+    pub namespace: String,
+    /// Whether calls are kept below the quotas.
+    pub pacing: bool,
+    /// Where notices go.
+    pub topic_arn: Option<String>,
+    /// Where artefacts go.
+    pub bucket: Bucket,
+}
+
+/// What api-health looks at.
+#[derive(Clone, Debug)]
+pub struct HealthSettings {
+    /// Described, never read.
+    pub secrets: Vec<String>,
+    /// Read.
+    pub canary: String,
+    /// The secrets' key.
+    pub key: String,
+    /// How long an answer is reused.
+    pub cache_seconds: u64,
+}
+
+/// Where the daily list finds its figures, and the limits they are held to.
+#[derive(Clone, Debug)]
+pub struct AuditSettings {
+    /// The application's log group.
+    pub app_log_group: String,
+    /// CloudTrail's log group.
+    pub trail_log_group: String,
+    /// Percent.
+    pub success_min: f64,
+    /// Percent.
+    pub error_max: f64,
+    /// Percent.
+    pub cache_hit_min: f64,
+    /// Reads by one principal in five minutes.
+    pub burst_calls: usize,
+    /// LookupEvents pages.
+    pub lookup_pages: usize,
+    /// Jobs that must have succeeded in their interval.
+    pub watched_jobs: Vec<String>,
+}
+
+/// Reads settings by name; an empty variable counts as absent.
+struct Reader<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    prefix: String,
+    env: String,
+}
+
+impl<'a> Reader<'a> {
+    fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let mut reader = Self { get, prefix: String::new(), env: String::new() };
+        reader.prefix = reader.checked(PREFIX, name_part)?;
+        reader.env = reader.checked(ENV, name_part)?;
+        Ok(reader)
+    }
+
+    fn text(&self, setting: Setting) -> String {
+        (self.get)(setting.name)
+            .filter(|value| !value.trim().is_empty())
+            .map(|value| value.trim().to_owned())
+            .unwrap_or_else(|| setting.default.replace("{prefix}", &self.prefix).replace("{env}", &self.env))
+    }
+
+    fn optional(&self, setting: Setting) -> Option<String> {
+        Some(self.text(setting)).filter(|value| !value.is_empty())
+    }
+
+    fn checked(&self, setting: Setting, valid: impl Fn(&str) -> bool) -> Result<String, SettingError> {
+        let got = self.text(setting);
+        if valid(&got) { Ok(got) } else { Err(SettingError { name: setting.name, wanted: setting.wanted, got }) }
+    }
+
+    fn parsed<T: FromStr>(&self, setting: Setting, valid: impl Fn(&T) -> bool) -> Result<T, SettingError> {
+        let got = self.text(setting);
+        match got.parse::<T>() {
+            Ok(value) if valid(&value) => Ok(value),
+            _ => Err(SettingError { name: setting.name, wanted: setting.wanted, got }),
+        }
+    }
+
+    fn percent(&self, setting: Setting) -> Result<f64, SettingError> {
+        self.parsed(setting, |value: &f64| (0.0..=100.0).contains(value))
+    }
+}
+
+/// A part of a name, as Secrets Manager and S3 allow it.
+fn name_part(value: &str) -> bool {
+    !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "-_/+=.@".contains(c))
+}
+
+impl Settings {
+    /// Reads the settings that all jobs share.
+    pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let reader = Reader::new(get)?;
+        let zone = reader.text(TIME_ZONE);
+        let wrong_zone =
+            || SettingError { name: TIME_ZONE.name, wanted: TIME_ZONE.wanted, got: zone.clone() };
+        Ok(Self {
+            prefix: reader.prefix.clone(),
+            env: reader.env.clone(),
+            region: reader.checked(REGION, region)?,
+            time_zone: TimeZone::get(&zone).map_err(|_| wrong_zone())?,
+            lang: reader.parsed(LANG, |_| true)?,
+            namespace: reader.checked(NAMESPACE, |value| value.len() <= 255 && !value.starts_with("AWS/"))?,
+            pacing: reader.checked(PACING, |value| value == "on" || value == "off")? == "on",
+            topic_arn: reader.optional(TOPIC).map(|_| reader.checked(TOPIC, topic)).transpose()?,
+            bucket: Bucket { name: reader.checked(BUCKET, bucket)?, kms_key: reader.optional(BUCKET_KEY), owner: None },
+        })
+    }
+}
+
+/// Such as `ap-northeast-1`.
+fn region(value: &str) -> bool {
+    value.split('-').count() >= 3 && value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+}
+
+fn topic(value: &str) -> bool {
+    let parts: Vec<&str> = value.split(':').collect();
+    parts.len() == 6 && parts[0] == "arn" && parts[2] == "sns" && !parts[5].is_empty()
+}
+
+fn bucket(value: &str) -> bool {
+    (3..=63).contains(&value.len())
+        && value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.')
+}
+
+impl HealthSettings {
+    /// Reads what api-health looks at.
+    pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let reader = Reader::new(get)?;
+        let names = reader.checked(HEALTH_SECRETS, |value| value.split(',').all(|name| !name.trim().is_empty()))?;
+        Ok(Self {
+            secrets: names.split(',').map(|name| name.trim().to_owned()).collect(),
+            canary: reader.text(CANARY),
+            key: reader.text(KEY),
+            cache_seconds: reader.parsed(HEALTH_CACHE, |seconds| *seconds <= 60)?,
+        })
+    }
+}
+
+impl PolicyDays {
+    /// Reads the limits of rotation.
+    pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let reader = Reader::new(get)?;
+        Ok(Self {
+            max_age: reader.parsed(ROTATION_MAX_AGE, |days| (1..=1000).contains(days))?,
+            due_within: reader.parsed(ROTATION_DUE, |days| (0..=365).contains(days))?,
+            grace: reader.parsed(ROTATION_GRACE, |days| (0..=365).contains(days))?,
+        })
+    }
+}
+
+impl AuditSettings {
+    /// Reads where the daily list looks, and its limits.
+    pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let reader = Reader::new(get)?;
+        Ok(Self {
+            app_log_group: reader.text(APP_LOG_GROUP),
+            trail_log_group: reader.text(TRAIL_LOG_GROUP),
+            success_min: reader.percent(SUCCESS_MIN)?,
+            error_max: reader.percent(ERROR_MAX)?,
+            cache_hit_min: reader.percent(CACHE_MIN)?,
+            burst_calls: reader.parsed(BURST, |calls| (1..=1_000_000).contains(calls))?,
+            lookup_pages: reader.parsed(LOOKUP_PAGES, |pages| (1..=1500).contains(pages))?,
+            watched_jobs: reader
+                .checked(WATCHED, |value| value.split(',').all(|job| ledger::longest_interval(job.trim()).is_some()))?
+                .split(',')
+                .map(|job| job.trim().to_owned())
+                .collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    fn with<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        move |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    #[test]
+    fn defaults_are_the_names_of_the_runbook() {
+        let settings = Settings::read(&with(&[])).unwrap();
+        assert_eq!(settings.bucket.name, "goal-mandala-secrets-backup-prod");
+        assert_eq!(settings.region, "ap-northeast-1");
+        assert_eq!(settings.namespace, "GoalMandala/SecretsManager");
+        assert!(settings.pacing);
+        assert_eq!(settings.topic_arn, None);
+        let health = HealthSettings::read(&with(&[])).unwrap();
+        assert_eq!(
+            health.secrets,
+            [
+                "goal-mandala-prod-secret-database",
+                "goal-mandala-prod-secret-jwt",
+                "goal-mandala-prod-secret-external-apis"
+            ]
+        );
+        assert_eq!(health.key, "alias/goal-mandala-prod-secrets-key");
+        assert_eq!(AuditSettings::read(&with(&[])).unwrap().app_log_group, "/aws/lambda/goal-mandala-prod-api");
+        assert_eq!(PolicyDays::read(&with(&[])).unwrap(), PolicyDays { max_age: 90, due_within: 1, grace: 1 });
+    }
+
+    #[test]
+    fn other_names_follow_prefix_and_stage() {
+        let get = with(&[("SECRETS_OPS_PREFIX", "acme"), ("SECRETS_OPS_ENV", "stg"), ("SECRETS_OPS_LANG", " en ")]);
+        let settings = Settings::read(&get).unwrap();
+        assert_eq!(settings.bucket.name, "acme-secrets-backup-stg");
+        assert_eq!(settings.lang, Lang::En);
+        assert_eq!(HealthSettings::read(&get).unwrap().canary, "acme-stg-secrets-ops-canary");
+    }
+
+    #[test]
+    fn an_error_names_the_variable_what_is_wanted_and_what_came() {
+        let error = Settings::read(&with(&[("SECRETS_OPS_TIME_ZONE", "Tokyo")])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r#"SECRETS_OPS_TIME_ZONE must be an IANA time zone such as Asia/Tokyo; it is "Tokyo""#
+        );
+    }
+
+    #[test]
+    fn wrong_values_are_refused_and_boundaries_accepted() {
+        type Read = fn(&dyn Fn(&str) -> Option<String>) -> Result<(), SettingError>;
+        let common: Read = |get| Settings::read(get).map(|_| ());
+        let health: Read = |get| HealthSettings::read(get).map(|_| ());
+        let rotation: Read = |get| PolicyDays::read(get).map(|_| ());
+        let audit: Read = |get| AuditSettings::read(get).map(|_| ());
+        for (read, name, good, bad) in [
+            (common, "SECRETS_OPS_PREFIX", "a-b", "a b"),
+            (common, "AWS_REGION", "us-gov-west-1", "tokyo"),
+            (common, "SECRETS_OPS_LANG", "en", "fr"),
+            (common, "SECRETS_OPS_PACING", "off", "no"),
+            (common, "SECRETS_OPS_TOPIC_ARN", "arn:aws:sns:ap-northeast-1:123456789012:alerts", "alerts"),
+            (common, "SECRETS_OPS_BUCKET", "abc", "ab"),
+            (common, "SECRETS_OPS_METRICS_NAMESPACE", "Mine", "AWS/SecretsManager"),
+            (health, "SECRETS_OPS_HEALTH_SECRETS", "a, b", "a,,b"),
+            (health, "SECRETS_OPS_HEALTH_CACHE_SECONDS", "60", "61"),
+            (rotation, "SECRETS_OPS_ROTATION_MAX_DAYS", "1000", "1001"),
+            (rotation, "SECRETS_OPS_ROTATION_MAX_DAYS", "1", "0"),
+            (rotation, "SECRETS_OPS_ROTATION_DUE_DAYS", "0", "-1"),
+            (rotation, "SECRETS_OPS_ROTATION_GRACE_DAYS", "365", "1.5"),
+            (audit, "SECRETS_OPS_SUCCESS_MIN_PERCENT", "100", "100.1"),
+            (audit, "SECRETS_OPS_ERROR_MAX_PERCENT", "0", "NaN"),
+            (audit, "SECRETS_OPS_CACHE_HIT_MIN_PERCENT", "80.5", "80%"),
+            (audit, "SECRETS_OPS_BURST_CALLS", "1", "0"),
+            (audit, "SECRETS_OPS_LOOKUP_PAGES", "1500", "1501"),
+            (audit, "SECRETS_OPS_WATCHED_JOBS", "rotation, audit-weekly", "rotation,backup"),
+        ] {
+            assert_eq!(read(&with(&[(name, good)])), Ok(()), "{name}={good}");
+            let error = read(&with(&[(name, bad)])).unwrap_err();
+            assert_eq!((error.name, error.got.as_str()), (name, bad));
+        }
+    }
+
+    #[test]
+    fn the_document_lists_every_setting() {
+        let mut page = String::from(
+            "<!-- Written by `UPDATE_DOCS=1 cargo test`; do not edit. -->\n# Settings\n\nEnvironment variables of the functions \
+             and of the command line. The template sets them for the functions; on the command line each global option \
+             has its own. `{prefix}` and `{env}` stand for the first two.\n\n\
+             | Variable | Default | Takes | What it does |\n|---|---|---|---|\n",
+        );
+        for setting in ALL {
+            let default = if setting.default.is_empty() { "none".into() } else { format!("`{}`", setting.default) };
+            page += &format!("| `{}` | {default} | {} | {} |\n", setting.name, setting.wanted, setting.what);
+        }
+        crate::settings::tests::assert_current("SETTINGS.md", &page);
+    }
+
+    /// Compares a generated document with the committed one, or writes it where `UPDATE_DOCS` is set.
+    pub(crate) fn assert_current(name: &str, page: &str) {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(&path, page).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(committed == page, "docs/{name} is out of date: run `make docs`");
+    }
+}

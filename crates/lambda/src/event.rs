@@ -1,0 +1,119 @@
+//! Whatever sets a job off: our schedules' own input, Scheduler's default event, an EventBridge rule, or a call by hand.
+
+use secrets_ops::runbook::{JobError, Trigger};
+use serde_json::{Map, Value};
+
+/// Reads a job's name and, for schedules, what makes a second delivery recognisable.
+///
+/// # Errors
+/// For anything that is none of these: a wrong guess would run the wrong job.
+pub(crate) fn parse(event: &Value) -> Result<Trigger, JobError> {
+    match event {
+        Value::Null => Ok(Trigger::default()),
+        Value::Object(fields) if fields.is_empty() => Ok(Trigger::default()),
+        Value::Object(fields) if fields.contains_key("job") => own(fields),
+        Value::Object(fields) if fields.contains_key("detail-type") => event_bridge(fields),
+        Value::Object(fields) => {
+            let names: Vec<&str> = fields.keys().map(String::as_str).collect();
+            bad(format!("the event has neither `job` nor `detail-type`; it has {}", names.join(", ")))
+        }
+        other => bad(format!("the event must be a JSON object; it is {}", kind(other))),
+    }
+}
+
+/// `{"job":..,"scheduledTime":..,"scheduleArn":..}`: the last two together, or neither.
+fn own(fields: &Map<String, Value>) -> Result<Trigger, JobError> {
+    let job = text(fields, "job")?;
+    let key = match (text(fields, "scheduleArn")?, text(fields, "scheduledTime")?) {
+        (Some(arn), Some(time)) => Some(format!("{arn}|{time}")),
+        (None, None) => None,
+        (Some(_), None) => return bad("`scheduleArn` needs `scheduledTime` beside it".to_owned()),
+        (None, Some(_)) => return bad("`scheduledTime` needs `scheduleArn` beside it".to_owned()),
+    };
+    Ok(Trigger { job, key })
+}
+
+/// The schedule or rule is the first of `resources`. `detail` is an object, or with Scheduler the string "{}".
+fn event_bridge(fields: &Map<String, Value>) -> Result<Trigger, JobError> {
+    let time = text(fields, "time")?;
+    let source = fields.get("resources").and_then(|list| list.get(0)).and_then(Value::as_str);
+    let key = source.zip(time).map(|(source, time)| format!("{source}|{time}"));
+    let detail = match fields.get("detail") {
+        Some(Value::String(json)) => serde_json::from_str(json).unwrap_or(Value::Null),
+        Some(other) => other.clone(),
+        None => Value::Null,
+    };
+    let job = match &detail {
+        Value::Object(detail) => text(detail, "job")?,
+        _ => None,
+    };
+    Ok(Trigger { job, key })
+}
+
+fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, JobError> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(other) => bad(format!("`{name}` must be text; it is {}", kind(other))),
+    }
+}
+
+fn bad<T>(message: String) -> Result<T, JobError> {
+    Err(JobError::BadEvent(message))
+}
+
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn trigger(job: Option<&str>, key: Option<&str>) -> Trigger {
+        Trigger { job: job.map(str::to_owned), key: key.map(str::to_owned) }
+    }
+
+    #[test]
+    fn takes_every_documented_input() {
+        let scheduler = json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.scheduler",
+            "time": "2026-11-22T00:00:00Z", "resources": ["arn:schedule"], "detail": "{}"});
+        let rule = json!({"detail-type": "Scheduled Event", "source": "aws.events", "time": "2026-11-22T00:00:00Z",
+            "resources": ["arn:rule"], "detail": {"job": "rotation"}});
+        for (event, want) in [
+            (json!({}), trigger(None, None)),
+            (json!(null), trigger(None, None)),
+            (json!({"job": "rotation"}), trigger(Some("rotation"), None)),
+            (json!({"job": "x", "scheduledTime": "t", "scheduleArn": "a", "attempt": "1"}), trigger(Some("x"), Some("a|t"))),
+            (scheduler, trigger(None, Some("arn:schedule|2026-11-22T00:00:00Z"))),
+            (rule, trigger(Some("rotation"), Some("arn:rule|2026-11-22T00:00:00Z"))),
+        ] {
+            assert_eq!(parse(&event).unwrap(), want, "{event}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_it_would_have_to_guess() {
+        for (event, want) in [
+            (json!({"job": 7}), "`job` must be text; it is a number"),
+            (json!({"job": "x", "scheduleArn": "a"}), "`scheduleArn` needs `scheduledTime` beside it"),
+            (json!({"job": "x", "scheduledTime": "t"}), "`scheduledTime` needs `scheduleArn` beside it"),
+            (json!({"job": "x", "scheduledTime": 5, "scheduleArn": "a"}), "`scheduledTime` must be text; it is a number"),
+            (json!({"Job": "x"}), "the event has neither `job` nor `detail-type`; it has Job"),
+            (json!([]), "the event must be a JSON object; it is a list"),
+            (json!("backup"), "the event must be a JSON object; it is text"),
+        ] {
+            let error = parse(&event).unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.error_type()), (want, "SecretsOps.BadEvent"), "{event}");
+        }
+    }
+}
