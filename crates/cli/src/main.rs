@@ -1,1 +1,80 @@
-fn main() {}
+//! `secrets-ops`: what a person does and decides about an estate of AWS secrets.
+
+mod args;
+mod cmd;
+mod session;
+mod source;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use args::{Args, BackupCommand, Checklist, Command};
+use clap::{CommandFactory, Parser};
+use secrets_ops::model::{Report, Status};
+use secrets_ops::report::render;
+use secrets_ops::runbook::JobError;
+use secrets_ops::settings::SettingError;
+use session::Session;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    session::init_logging();
+    let interrupted = async {
+        let _ = tokio::signal::ctrl_c().await;
+        anyhow::anyhow!("interrupted; nothing unfinished is left that could be taken for a backup")
+    };
+    let done = tokio::select! {
+        done = run(&args) => done,
+        error = interrupted => Err(error),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            ExitCode::from(if is_wrong_use(&error) { 2 } else { 4 })
+        }
+    }
+}
+
+async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Command::Completions { shell } = args.command {
+        clap_complete::generate(shell, &mut Args::command(), "secrets-ops", &mut std::io::stdout());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let session = Session::open(&args.global, &args.command).await?;
+    let spinner = session.spinner();
+    let report = match &args.command {
+        Command::Health => cmd::health::run(&session).await,
+        Command::Backup(BackupCommand::Run { kind, to }) => cmd::backup::run(&session, *kind, to.as_deref()).await,
+        Command::Backup(BackupCommand::List) => cmd::backup::list(&session).await,
+        Command::Backup(BackupCommand::Verify { archive }) => cmd::backup::verify(&session, archive).await,
+        Command::Rotation(args::RotationCommand::Check) => cmd::rotation::check(&session).await,
+        Command::Audit(args::AuditCommand::Run { list: Checklist::Daily }) => cmd::audit::daily(&session).await,
+        Command::Completions { .. } => return Ok(ExitCode::SUCCESS),
+    };
+    spinner.finish_and_clear();
+    let report = report?;
+    std::io::stdout().write_all(render(&report, args.global.output, session.settings.lang).as_bytes())?;
+    Ok(exit_code(&report))
+}
+
+/// 0 clean, 1 findings, 3 incomplete: incomplete wins, because what was not looked at may be worse.
+fn exit_code(report: &Report) -> ExitCode {
+    ExitCode::from(match report.status() {
+        Status::Ok | Status::AlreadyDone => 0,
+        Status::Findings => 1,
+        Status::Incomplete => 3,
+    })
+}
+
+fn is_wrong_use(error: &anyhow::Error) -> bool {
+    error.is::<session::WrongUse>()
+        || error.is::<SettingError>()
+        || matches!(error.downcast_ref(), Some(JobError::BadEvent(_) | JobError::Setting(_)))
+}
+
+/// One line, in the person's terminal: what failed and why, without the SDK's nested structures.
+fn complain(error: &anyhow::Error) {
+    let _ = writeln!(std::io::stderr(), "secrets-ops: {error}");
+}

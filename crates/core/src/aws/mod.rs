@@ -4,6 +4,8 @@
 pub mod cloudtrail;
 pub mod cloudwatch;
 mod error;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod kms;
 pub mod logs;
 mod pace;
@@ -215,6 +217,11 @@ impl Aws {
     }
 }
 
+#[cfg(test)]
+pub(crate) fn retries_of_a_job() -> RetryConfig {
+    Patience::Job.retries()
+}
+
 /// Clients for tests, made by `aws_smithy_mocks::mock_client!`.
 #[cfg(test)]
 pub(crate) mod mocked {
@@ -232,14 +239,6 @@ pub(crate) mod mocked {
     impl Aws {
         pub(crate) fn with_secrets_manager(self, client: aws_sdk_secretsmanager::Client) -> Self {
             self.secrets_manager.set(client).unwrap();
-            self
-        }
-        pub(crate) fn with_s3(self, client: aws_sdk_s3::Client) -> Self {
-            self.s3.set(client).unwrap();
-            self
-        }
-        pub(crate) fn with_sns(self, client: aws_sdk_sns::Client) -> Self {
-            self.sns.set(client).unwrap();
             self
         }
         pub(crate) fn with_kms(self, client: aws_sdk_kms::Client) -> Self {

@@ -3,6 +3,7 @@
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ServerSideEncryption};
 use jiff::Timestamp;
+use tokio::io::AsyncRead;
 
 use super::{Aws, AwsError, Class, timestamp};
 
@@ -85,8 +86,8 @@ pub async fn put(
 ///
 /// Without `s3:ListBucket`, S3 answers for an absent key with AccessDenied, which stays an error here.
 pub async fn get(aws: &Aws, bucket: &Bucket, key: &str) -> Result<Option<Object>, AwsError> {
-    let (etag, body) = match open(aws, bucket, key).await {
-        Ok(opened) => opened,
+    let (etag, body) = match fetch(aws, bucket, key).await {
+        Ok(fetched) => fetched,
         Err(error) if error.class == Class::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
@@ -94,8 +95,12 @@ pub async fn get(aws: &Aws, bucket: &Bucket, key: &str) -> Result<Option<Object>
     Ok(Some(Object { bytes: bytes.to_vec(), etag }))
 }
 
-/// Opens an object for streaming, with its ETag.
-pub async fn open(aws: &Aws, bucket: &Bucket, key: &str) -> Result<(String, ByteStream), AwsError> {
+/// Opens an object for streaming.
+pub async fn open(aws: &Aws, bucket: &Bucket, key: &str) -> Result<impl AsyncRead + Send + Unpin + use<>, AwsError> {
+    fetch(aws, bucket, key).await.map(|(_, body)| body.into_async_read())
+}
+
+async fn fetch(aws: &Aws, bucket: &Bucket, key: &str) -> Result<(String, ByteStream), AwsError> {
     let answer = aws
         .s3()
         .get_object()

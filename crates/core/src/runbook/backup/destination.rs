@@ -87,7 +87,7 @@ impl Destination {
 }
 
 /// `x.tar.gz` has its manifest in `x.manifest.json`.
-pub(super) fn manifest_key(archive: &str) -> String {
+pub fn manifest_key(archive: &str) -> String {
     format!("{}.manifest.json", archive.strip_suffix(".tar.gz").unwrap_or(archive))
 }
 

@@ -7,6 +7,7 @@ use super::Kind;
 use super::destination::manifest_key;
 use crate::aws::s3::{self, Bucket, Listed};
 use crate::aws::{Aws, AwsError};
+use crate::model::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Severity, Text};
 
 /// One archive in the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,61 @@ pub async fn history(aws: &Aws, bucket: &Bucket, time_zone: &TimeZone) -> Result
 /// The newest that is sealed.
 pub fn latest(backups: &[Backup]) -> Option<&Backup> {
     backups.iter().find(|backup| backup.sealed)
+}
+
+/// The history as a report.
+pub fn report(backups: &[Backup], bucket: &Bucket, region: &str, now: Timestamp) -> Report {
+    let newest = latest(backups).map(|backup| backup.key.as_str());
+    let item = |backup: &Backup| {
+        let (outcome, verdict) = match backup.sealed {
+            true if newest == Some(&backup.key) => (Outcome::Pass, "latest"),
+            true => (Outcome::Pass, "sealed"),
+            false => (Outcome::Fail, "unsealed"),
+        };
+        let hours = backup.at.map_or("?".to_owned(), |at| now.duration_since(at).as_hours().to_string());
+        let (kind, size) = (backup.kind.name(), backup.size);
+        Item {
+            subject: format!("s3://{}/{}", bucket.name, backup.key),
+            title: None,
+            runbook: None,
+            outcome,
+            verdict,
+            detail: Text::new(
+                format!("{kind}、{hours} 時間前、{size} バイト"),
+                format!("{kind}, {hours} hours old, {size} bytes"),
+            ),
+        }
+    };
+    let gaps = if newest.is_some() {
+        Vec::new()
+    } else {
+        vec![Gap {
+            what: "s3:ListObjectsV2".into(),
+            subject: bucket.name.clone(),
+            reason: GapReason::NoData,
+            detail: "there is no finished backup in this bucket".into(),
+        }]
+    };
+    let unsealed = backups.iter().filter(|backup| !backup.sealed).map(|backup| Finding {
+        check: "backup-sealed",
+        severity: Severity::Medium,
+        subject: backup.key.clone(),
+        detail: Text::fixed("マニフェストがありません。途中で終わったバックアップです", "no manifest beside it: this backup was never finished"),
+        remediation: Text::fixed(
+            "復元に使わないこと。その日のログで失敗の原因を確認し、`secrets-ops backup run` で取り直す",
+            "Do not restore from it; find out from that day's log why it failed, and take a new one with `secrets-ops backup run`",
+        ),
+    });
+    Report {
+        schema: "secrets-ops/backup-list/v1",
+        title: Text::fixed("バックアップ一覧", "Backups"),
+        as_of: now,
+        region: region.to_owned(),
+        items: backups.iter().map(item).collect(),
+        findings: unsealed.collect(),
+        gaps,
+        coverage: Coverage { wanted: backups.len() as u64, seen: backups.len() as u64 },
+    }
 }
 
 fn archives(objects: &[Listed], kind: Kind, time_zone: &TimeZone) -> Vec<Backup> {

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use archive::Archive;
-pub use destination::Destination;
-pub use history::{Backup, history, latest};
+pub use destination::{Destination, manifest_key};
+pub use history::{Backup, history, latest, report as history_report};
 pub use manifest::{Entry, Manifest, SCHEMA, Summary};
 pub use verify::{Fault, verify};
 

@@ -125,6 +125,10 @@ fn read(archive: impl Read, beside: Option<&[u8]>, faults: &mut Vec<Fault>) -> R
             match file {
                 "manifest.json" => {
                     let parsed = serde_json::from_reader(io::BufReader::new(&mut content));
+                    let parsed = match parsed {
+                        Err(error) if error.is_io() => return Err(damaged(seen.len())(error.into())),
+                        parsed => parsed,
+                    };
                     inside = Some(understood("manifest.json", parsed)?);
                     continue;
                 }
@@ -232,7 +236,9 @@ fn report(
     now: Timestamp,
 ) -> Report {
     let mut gaps = Vec::new();
-    if !sealed {
+    let whole = faults.is_empty();
+    // A damaged archive is a finding; what else might be missing of it does not matter any more.
+    if whole && !sealed {
         gaps.push(Gap {
             what: "manifest beside the archive".into(),
             subject: subject.to_owned(),
@@ -240,10 +246,9 @@ fn report(
             detail: "there is none, so that the archive's own hash cannot be compared".into(),
         });
     }
-    let whole = faults.is_empty();
     let (coverage, detail) = match &summary {
         Some(summary) => {
-            if summary.status != Status::Ok {
+            if whole && summary.status != Status::Ok {
                 gaps.push(Gap {
                     what: "backup".into(),
                     subject: summary.name.clone(),
@@ -258,7 +263,7 @@ fn report(
                 format!("{} {} 件のシークレット、{} 時点", summary.kind, summary.written, summary.started),
                 format!("{}, {} secrets, as of {}", summary.kind, summary.written, summary.started),
             );
-            (summary.coverage, text)
+            (if whole { summary.coverage } else { Coverage::default() }, text)
         }
         None => (Coverage::default(), Text::fixed("読み取れません", "could not be read")),
     };

@@ -1,0 +1,111 @@
+//! The command line, as a person types it.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use secrets_ops::report::Format;
+use secrets_ops::runbook::backup::Kind;
+
+/// Operations for AWS Secrets Manager: checks, backups and audits that say what they could not see.
+#[derive(Debug, Parser)]
+#[command(name = "secrets-ops", version, max_term_width = 110, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 clean, 1 findings, 2 wrong use, 3 incomplete coverage, 4 failed.\n\
+                          Settings that have no option here: docs/SETTINGS.md.";
+
+#[derive(ClapArgs, Debug)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Stage; second part of every default name [default: prod]
+    #[arg(long, global = true, env = "SECRETS_OPS_ENV", hide_env_values = true)]
+    pub(crate) env: Option<String>,
+    /// First part of every default name [default: goal-mandala]
+    #[arg(long, global = true, env = "SECRETS_OPS_PREFIX", hide_env_values = true)]
+    pub(crate) prefix: Option<String>,
+    /// Region of the estate [default: AWS_REGION, the profile's, or ap-northeast-1]
+    #[arg(long, global = true, env = "SECRETS_OPS_REGION", hide_env_values = true)]
+    pub(crate) region: Option<String>,
+    /// Profile of the AWS configuration files
+    #[arg(long, global = true, env = "SECRETS_OPS_PROFILE", hide_env_values = true)]
+    pub(crate) profile: Option<String>,
+    /// Endpoint other than AWS's own
+    #[arg(long, global = true, env = "SECRETS_OPS_ENDPOINT_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) endpoint_url: Option<String>,
+    /// table, json, csv, markdown or html
+    #[arg(long, global = true, env = "SECRETS_OPS_OUTPUT", hide_env_values = true, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: Format,
+    /// Language of what people read: ja or en [default: ja]
+    #[arg(long, global = true, env = "SECRETS_OPS_LANG", hide_env_values = true)]
+    pub(crate) lang: Option<String>,
+    /// The moment to judge for, such as 2026-11-22 or 2026-11-22T09:00:00+09:00 [default: now]
+    #[arg(long, global = true, env = "SECRETS_OPS_AS_OF", hide_env_values = true, value_name = "TIME")]
+    pub(crate) as_of: Option<String>,
+    /// Keep calls below the account's quotas: on or off [default: on]
+    #[arg(long, global = true, env = "SECRETS_OPS_PACING", hide_env_values = true)]
+    pub(crate) pacing: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Can secrets be reached and decrypted?
+    Health,
+    /// Back up what describes the estate, and prove backups
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Is every secret rotated as planned?
+    #[command(subcommand)]
+    Rotation(RotationCommand),
+    /// The runbook's checklists
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Write completions for a shell to standard output
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Take a backup now; values are never read
+    Run {
+        /// daily, monthly or manual: decides where it is kept and for how long
+        #[arg(long, default_value = "manual")]
+        kind: Kind,
+        /// A folder, or s3://BUCKET/PREFIX/ [default: the kind's folder in the backup bucket]
+        #[arg(long, value_name = "DIR|s3://..")]
+        to: Option<String>,
+    },
+    /// Show the backups in the bucket, and which one a restore would take
+    List,
+    /// Prove that an archive is what its manifest says
+    Verify {
+        /// A local file, s3://BUCKET/KEY, or `latest`
+        archive: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RotationCommand {
+    /// A verdict for each secret
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Go through a checklist
+    Run {
+        /// Which one
+        list: Checklist,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Checklist {
+    /// Success rate, error rate, cache hit rate, unusual access
+    Daily,
+}

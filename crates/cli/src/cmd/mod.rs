@@ -1,0 +1,6 @@
+//! One file per command: what it asks of the capability, and nothing of how that works.
+
+pub(crate) mod audit;
+pub(crate) mod backup;
+pub(crate) mod health;
+pub(crate) mod rotation;

@@ -1,0 +1,141 @@
+//! Settings, clients and clock of one command. The only place of the command line that reads the environment.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use anyhow::Context;
+use aws_config::BehaviorVersion;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use secrets_ops::aws::{Aws, Connection, Patience};
+use secrets_ops::settings::Settings;
+use tokio::time::Instant;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::args::{Command, Global};
+
+/// The person asked for something that cannot be asked for.
+#[derive(Debug)]
+pub(crate) struct WrongUse(pub(crate) String);
+
+impl std::fmt::Display for WrongUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongUse {}
+
+/// What a command works with.
+pub(crate) struct Session {
+    pub(crate) settings: Settings,
+    pub(crate) aws: Aws,
+    pub(crate) now: Timestamp,
+    global: Overrides,
+}
+
+/// Options in place of the environment variables of the same meaning.
+struct Overrides(Vec<(&'static str, String)>);
+
+impl Overrides {
+    fn of(global: &Global) -> Self {
+        let given = [
+            ("SECRETS_OPS_ENV", &global.env),
+            ("SECRETS_OPS_PREFIX", &global.prefix),
+            ("SECRETS_OPS_LANG", &global.lang),
+            ("SECRETS_OPS_PACING", &global.pacing),
+            ("AWS_REGION", &global.region),
+        ];
+        Self(given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        self.0.iter().find(|(option, _)| *option == name).map(|(_, value)| value.clone()).or_else(|| environment(name))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where the command line reads the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "one clock read per command")]
+fn clock() -> Timestamp {
+    Timestamp::now()
+}
+
+/// Above any command's own time: a person has Ctrl-C.
+const LONGEST: Duration = Duration::from_secs(12 * 3600);
+
+impl Session {
+    /// Reads settings and finds credentials, so that what is wrong with them is told before any work begins.
+    pub(crate) async fn open(global: &Global, command: &Command) -> anyhow::Result<Self> {
+        let mut overrides = Overrides::of(global);
+        // Wrong settings are told before a profile is even looked for.
+        Settings::read(&|name| overrides.get(name))?;
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(profile) = &global.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = overrides.get("AWS_REGION") {
+            loader = loader.region(aws_types::region::Region::new(region));
+        }
+        let config = loader.load().await;
+        if overrides.get("AWS_REGION").is_none()
+            && let Some(region) = config.region()
+        {
+            overrides.0.push(("AWS_REGION", region.to_string()));
+        }
+        let settings = Settings::read(&|name| overrides.get(name))?;
+        let now = global.as_of.as_deref().map_or_else(|| Ok(clock()), |text| as_of(text, &settings))?;
+        let patience = if matches!(command, Command::Health) { Patience::Probe } else { Patience::Person };
+        let aws = Aws::connect(Connection {
+            region: settings.region.clone(),
+            credentials: config.credentials_provider().context("no source of AWS credentials")?,
+            endpoint: global.endpoint_url.clone().or_else(|| environment("AWS_ENDPOINT_URL")).filter(|url| !url.is_empty()),
+            patience,
+            pacing: settings.pacing,
+        });
+        Ok(Self { settings, aws, now, global: overrides })
+    }
+
+    /// The getter for settings of a command's own.
+    pub(crate) fn get(&self) -> impl Fn(&str) -> Option<String> + '_ {
+        |name| self.global.get(name)
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + LONGEST
+    }
+
+    /// Shows that something is going on, on a terminal only.
+    pub(crate) fn spinner(&self) -> ProgressBar {
+        let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if std::io::stderr().is_terminal()
+            && let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed}")
+        {
+            spinner.set_style(style);
+            spinner.enable_steady_tick(Duration::from_millis(200));
+        }
+        spinner
+    }
+}
+
+/// A moment, or a day in the settings' time zone, which begins at midnight.
+fn as_of(text: &str, settings: &Settings) -> anyhow::Result<Timestamp> {
+    let day = |day: Date| Ok(day.to_zoned(settings.time_zone.clone())?.timestamp());
+    text.parse().or_else(|_| text.parse().and_then(day)).map_err(|_| {
+        WrongUse(format!("--as-of takes 2026-11-22 or 2026-11-22T09:00:00+09:00; it is {text:?}")).into()
+    })
+}
+
+/// Warnings and worse, to standard error. The SDK's own are left out: what they say comes back as an error.
+pub(crate) fn init_logging() {
+    let only_ours =
+        tracing_subscriber::filter::Targets::new().with_target("secrets_ops", LevelFilter::WARN);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).without_time();
+    tracing_subscriber::registry().with(only_ours).with(lines).init();
+}

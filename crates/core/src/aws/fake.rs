@@ -1,0 +1,260 @@
+//! A small Secrets Manager, S3 and SNS in memory for tests, in place of the HTTP connector: what the SDK really sends is
+//! answered, and what it really does with faults, its retries among them, is seen.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+use super::{Aws, Connection, Patience, SharedCredentialsProvider};
+
+/// The first call of an operation, or of one secret or key with it, that fails; and how often.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) operation: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) code: &'static str,
+    pub(crate) status: u16,
+    pub(crate) times: usize,
+}
+
+impl Fault {
+    /// Fails for good.
+    pub(crate) fn of(operation: &'static str, about: &'static str, code: &'static str, status: u16) -> Self {
+        Self { operation, about, code, status, times: usize::MAX }
+    }
+}
+
+/// What the fakes hold; tests look into it.
+#[derive(Debug, Default)]
+pub(crate) struct World {
+    pub(crate) secrets: Vec<String>,
+    pub(crate) policies: BTreeMap<String, String>,
+    pub(crate) objects: BTreeMap<String, Vec<u8>>,
+    pub(crate) uploads: BTreeMap<String, Vec<u8>>,
+    pub(crate) aborted: usize,
+    pub(crate) calls: BTreeMap<&'static str, usize>,
+    pub(crate) notices: Vec<(String, String)>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) writes: usize,
+    pub(crate) etags: BTreeMap<String, String>,
+}
+
+impl World {
+    fn call(&mut self, operation: &'static str, about: &str) -> Option<Fault> {
+        *self.calls.entry(operation).or_default() += 1;
+        let fault = self.faults.iter_mut().find(|fault| {
+            fault.operation == operation && fault.times > 0 && (fault.about.is_empty() || about.contains(fault.about))
+        })?;
+        fault.times -= 1;
+        Some(fault.clone())
+    }
+
+    fn write(&mut self, key: &str, body: Vec<u8>) -> String {
+        self.writes += 1;
+        let etag = format!("\"{}\"", self.writes);
+        self.objects.insert(key.to_owned(), body);
+        self.etags.insert(key.to_owned(), etag.clone());
+        etag
+    }
+
+    /// An object as text.
+    pub(crate) fn text(&self, key: &str) -> String {
+        String::from_utf8(self.objects[key].clone()).unwrap()
+    }
+}
+
+/// Shared between the fakes and the test.
+pub(crate) type Shared = Arc<Mutex<World>>;
+
+/// Clients over `world`, as patient as a job's. Each page of the list has two secrets.
+pub(crate) fn clients(world: World) -> (Aws, Shared) {
+    let shared = Arc::new(Mutex::new(world));
+    let connector = SharedHttpConnector::new(Fake(shared.clone()));
+    let credentials = aws_sdk_secretsmanager::config::Credentials::new("id", "key", None, None, "test");
+    let connection = Connection {
+        region: "ap-northeast-1".into(),
+        credentials: SharedCredentialsProvider::new(credentials),
+        endpoint: Some("http://aws.test".into()),
+        patience: Patience::Job,
+        pacing: false,
+    };
+    let mut config = Aws::connect(connection).config.into_builder();
+    config.set_http_client(Some(http_client_fn(move |_, _| connector.clone())));
+    (Aws::from_config(config.build(), false), shared)
+}
+
+#[derive(Debug)]
+struct Fake(Shared);
+
+impl HttpConnector for Fake {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let body = request.body().bytes().expect("bodies are in memory").to_vec();
+        let mut world = self.0.lock().unwrap();
+        let reply = match request.headers().get("x-amz-target") {
+            Some(target) => secrets_manager(&mut world, target.rsplit('.').next().unwrap_or_default(), &body),
+            None if body.starts_with(b"Action=Publish") => sns(&mut world, &String::from_utf8_lossy(&body)),
+            None => s3(&mut world, &request, body),
+        };
+        HttpConnectorFuture::ready(Ok(reply))
+    }
+}
+
+fn respond(status: u16, body: String) -> HttpResponse {
+    HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
+}
+
+/// The ARN that the fakes give a secret.
+pub(crate) fn arn(name: &str) -> String {
+    format!("arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:{name}-AbCdEf")
+}
+
+fn name_of(arn: &str) -> &str {
+    arn.rsplit(':').next().unwrap().strip_suffix("-AbCdEf").unwrap()
+}
+
+fn secrets_manager(world: &mut World, operation: &str, body: &[u8]) -> HttpResponse {
+    let input: Value = serde_json::from_slice(body).unwrap();
+    let id = input["SecretId"].as_str().unwrap_or_default();
+    let (operation, about) = match operation {
+        "ListSecrets" => ("ListSecrets", input["NextToken"].as_str().unwrap_or_default()),
+        "DescribeSecret" => ("DescribeSecret", id),
+        "GetResourcePolicy" => ("GetResourcePolicy", id),
+        other => panic!("nobody should call {other}"),
+    };
+    if let Some(fault) = world.call(operation, about) {
+        let body = json!({"__type": fault.code, "message": "as the test wants it"});
+        return respond(fault.status, body.to_string());
+    }
+    let answer = match operation {
+        "ListSecrets" => {
+            assert_eq!(input["IncludePlannedDeletion"], true);
+            let from: usize = about.parse().unwrap_or(0);
+            let to = (from + 2).min(world.secrets.len());
+            let page: Vec<Value> =
+                world.secrets[from..to].iter().map(|name| json!({"Name": name, "ARN": arn(name)})).collect();
+            let next = (to < world.secrets.len()).then(|| to.to_string());
+            json!({"SecretList": page, "NextToken": next})
+        }
+        "DescribeSecret" => json!({
+            "ARN": id,
+            "Name": name_of(id),
+            "Description": format!("about {}", name_of(id)),
+            "VersionIdsToStages": {"v1": ["AWSCURRENT"]},
+        }),
+        _ => json!({"ARN": id, "ResourcePolicy": world.policies.get(name_of(id))}),
+    };
+    respond(200, answer.to_string())
+}
+
+fn s3(world: &mut World, request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
+    let uri = request.uri();
+    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let key = path.splitn(5, '/').nth(4).unwrap_or_default();
+    let has = |name: &str| query.split('&').any(|part| part.split('=').next() == Some(name));
+    let operation = match request.method() {
+        "GET" if has("list-type") => "ListObjectsV2",
+        "GET" => "GetObject",
+        "POST" if has("uploads") => "CreateMultipartUpload",
+        "POST" => "CompleteMultipartUpload",
+        "PUT" if has("partNumber") => "UploadPart",
+        "PUT" => "PutObject",
+        _ => "AbortMultipartUpload",
+    };
+    if let Some(fault) = world.call(operation, key) {
+        return s3_error(fault.code, fault.status);
+    }
+    let there = world.etags.get(key).cloned();
+    let header = |name: &str| request.headers().get(name);
+    let if_match = header("if-match");
+    if (header("if-none-match").is_some() && there.is_some()) || (if_match.is_some() && there.as_deref() != if_match) {
+        return s3_error("PreconditionFailed", 412);
+    }
+    let mut reply = respond(200, String::new());
+    match operation {
+        "PutObject" => {
+            let etag = world.write(key, body);
+            reply.headers_mut().insert("etag", etag);
+        }
+        "GetObject" => match world.objects.get(key) {
+            Some(found) => {
+                *reply.body_mut() = SdkBody::from(found.clone());
+                reply.headers_mut().insert("etag", there.unwrap_or_default());
+            }
+            None => return s3_error("NoSuchKey", 404),
+        },
+        "CreateMultipartUpload" => {
+            world.uploads.insert(key.to_owned(), Vec::new());
+            let xml = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+            *reply.body_mut() = SdkBody::from(xml);
+        }
+        "UploadPart" => {
+            world.uploads.get_mut(key).unwrap().extend(body);
+            reply.headers_mut().insert("etag", "\"p\"");
+        }
+        "CompleteMultipartUpload" => {
+            assert_eq!(header("if-none-match"), Some("*"));
+            let whole = world.uploads.remove(key).unwrap();
+            world.write(key, whole);
+            *reply.body_mut() = SdkBody::from("<CompleteMultipartUploadResult/>");
+        }
+        "ListObjectsV2" => {
+            let prefix = query.split('&').find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default();
+            let prefix = prefix.replace("%2F", "/");
+            let contents = world.objects.iter().filter(|(key, _)| key.starts_with(&prefix)).map(|(key, body)| {
+                format!("<Contents><Key>{key}</Key><Size>{}</Size></Contents>", body.len())
+            });
+            let xml = format!("<ListBucketResult>{}</ListBucketResult>", contents.collect::<String>());
+            *reply.body_mut() = SdkBody::from(xml);
+        }
+        _ => {
+            world.aborted += 1;
+            world.uploads.remove(key);
+        }
+    }
+    reply
+}
+
+fn s3_error(code: &str, status: u16) -> HttpResponse {
+    respond(status, format!("<Error><Code>{code}</Code><Message>as the test wants it</Message></Error>"))
+}
+
+fn sns(world: &mut World, form: &str) -> HttpResponse {
+    if let Some(fault) = world.call("Publish", form) {
+        let body = format!(
+            "<ErrorResponse><Error><Code>{}</Code><Message>as the test wants it</Message></Error></ErrorResponse>",
+            fault.code
+        );
+        return respond(fault.status, body);
+    }
+    let field = |name: &str| {
+        let value = form.split('&').find_map(|pair| pair.strip_prefix(name)).unwrap_or_default();
+        percent_decoded(value)
+    };
+    world.notices.push((field("Subject="), field("Message=")));
+    respond(200, "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>".into())
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        match (first, tail) {
+            (b'%', [high, low, after @ ..]) => {
+                let hex = [*high, *low];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&hex).unwrap(), 16).unwrap());
+                rest = after;
+            }
+            (byte, tail) => {
+                bytes.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}

@@ -1,0 +1,177 @@
+"""Deploys template.yaml to the local AWS, much as `sam deploy` does it to AWS."""
+
+import io
+import subprocess
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from local_aws.running import Running
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "template.yaml"
+STACK = "goal-mandala-prod-secrets-ops"
+CODE_BUCKET = "code"
+ACCOUNT = "123456789012"
+
+# What is changed in the template before it goes to the local AWS, and why: (text, replacement, reason).
+# All else is deployed as it stands.
+ADAPTATIONS = [
+    (
+        '"aws:SecureTransport": "false"',
+        '"aws:SecureTransport": "true"',
+        "the local AWS speaks plain HTTP only; turned round, the rule is in force and can be seen to refuse",
+    ),
+    (
+        "${AWS::AccountId}:key/*",
+        "${AWS::AccountId}:*",
+        "ministack checks a call that names an alias against the alias; AWS against the key behind it",
+    ),
+    (
+        "logs:StopQuery]",
+        "logs:StopQuery, logs:GetQueryResults]",
+        "ministack does not know which log group a query belongs to, and checks GetQueryResults against `*`",
+    ),
+]
+
+# What the local AWS cannot deploy or enforce, so that no test here proves it. Only a real account does.
+NOT_SHOWN = {
+    "SAM build": "the functions are zipped from target/debug; `sam build` needs cargo-lambda and a release build",
+    "Function.LoggingConfig": "only the log group counts; format and levels have no effect, all output is logged",
+    "Function.ReservedConcurrentExecutions": "ministack ignores it: two backups could run at once",
+    "Function.SSL_CERT_FILE": "the file is AL2023's; the local AWS speaks plain HTTP and needs no certificates",
+    "Schedule.ScheduleExpressionTimezone": "ministack keeps UTC, so schedules fire nine hours late",
+    "Schedule.RetryPolicy, Schedule.DeadLetterConfig": "kept, not acted on",
+    "SchedulerRole": "ministack invokes a schedule's target without assuming the role",
+    "Bucket.BucketEncryption": "not applied: objects written without headers get AES256",
+    "Bucket.LifecycleConfiguration": "not applied by CloudFormation: nothing moves or expires",
+    "Bucket.ObjectLockConfiguration": "not applied by CloudFormation",
+    "BucketPolicy.NoOtherKey": "ministack does not know the key a request names; so it also meets NoUnnamedKey always",
+    "BucketPolicy.ModernTlsOnly": "ministack does not know s3:TlsVersion",
+    "kms:GenerateDataKey, kms:Decrypt": "ministack encrypts nothing and asks no key policy on behalf of S3, SNS or "
+    "Secrets Manager, so kms:ViaService is never looked at",
+    "s3:ListBucket for absent objects": "an absent object answers 404 with or without it; AWS answers 403 without",
+    "logs:CreateLogStream, logs:PutLogEvents": "ministack writes the functions' logs itself, not under their roles",
+    "HealthStage.DefaultRouteSettings": "kept, no throttling",
+    "HealthStage.AccessLogSettings": "kept, no access log",
+    "GET /health by host name": "ministack answers that path itself; the test uses its other form of address",
+    "AlertTopic.KmsMasterKeyId": "not kept; nor is the queues' encryption more than an attribute",
+    "AlertSubscription": "made, but no e-mail is sent",
+    "Alarms": "the functions print their metrics (EMF) and nobody extracts them, so no alarm leaves its first state",
+    "CloudFormation": "no drift, no rollback of a half-made function, no check of the deployer's own permissions",
+}
+
+
+@dataclass
+class Deployment:
+    """The deployed stack, and the account it is in."""
+
+    aws: Running
+    outputs: dict[str, str]
+    physical: dict[str, str]
+    types: dict[str, str]
+
+    def as_role(self, logical_id: str, service: str) -> Any:
+        """A client with a session of one of the stack's roles. The account's root may assume any role here."""
+        arn = f"arn:aws:iam::{ACCOUNT}:role/{self.physical[logical_id]}"
+        session = self.aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        return self.aws.client(
+            service,
+            aws_access_key_id=session["AccessKeyId"],
+            aws_secret_access_key=session["SecretAccessKey"],
+            aws_session_token=session["SessionToken"],
+        )
+
+
+def adapted(template: str) -> str:
+    """The template as the local AWS gets it; an adaptation that no longer fits is an error."""
+    for text, replacement, reason in ADAPTATIONS:
+        if text not in template:
+            raise ValueError(f"template.yaml no longer has {text!r}, which is adapted because {reason}")
+        template = template.replace(text, replacement)
+    return template
+
+
+def with_code(template: str, names: list[str]) -> str:
+    """`sam package` puts the place of the code in; so does this."""
+    template = template.replace("    CodeUri: .\n", "")
+    for name in names:
+        head = f"BuildProperties: {{Binary: {name}}}\n    Properties:\n"
+        if head not in template:
+            raise ValueError(f"template.yaml has no function whose Metadata ends with {head!r}")
+        template = template.replace(head, f"{head}      CodeUri: s3://{CODE_BUCKET}/{name}.zip\n")
+    return template
+
+
+def zipped(bootstrap: Path, scratch: Path) -> bytes:
+    """The archive that Lambda wants. Without debug information, which makes up most of a debug build."""
+    stripped = scratch / bootstrap.name
+    subprocess.run(["strip", "--strip-debug", "-o", str(stripped), str(bootstrap)], check=True)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as files:
+        entry = zipfile.ZipInfo("bootstrap")
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        entry.external_attr = 0o755 << 16
+        files.writestr(entry, stripped.read_bytes())
+    return archive.getvalue()
+
+
+def account_before_the_stack(scratch: Path) -> Path:
+    """The runbook's account without what the stack makes itself: the bucket, the topic and the canary."""
+    text = (ROOT / "dev/local-aws/scenarios/goal-mandala-prod.yaml").read_text(encoding="utf-8")
+    # The loader of the local AWS itself: PyYAML's other one refuses a `?` inside a flow mapping.
+    scenario = yaml.load(text, Loader=yaml.CSafeLoader)
+    del scenario["buckets"], scenario["topics"]
+    scenario["secrets"] = [s for s in scenario["secrets"] if s["name"] != "goal-mandala-prod-secrets-ops-canary"]
+    path = scratch / "before-the-stack.yaml"
+    path.write_text(yaml.safe_dump(scenario, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def deploy(aws: Running, bootstraps: dict[str, Path], scratch: Path, **parameters: str) -> Deployment:
+    s3, cloudformation = aws.client("s3"), aws.client("cloudformation")
+    s3.create_bucket(Bucket=CODE_BUCKET, CreateBucketConfiguration={"LocationConstraint": "ap-northeast-1"})
+    for name, bootstrap in bootstraps.items():
+        s3.put_object(Bucket=CODE_BUCKET, Key=f"{name}.zip", Body=zipped(bootstrap, scratch))
+    template = with_code(adapted(TEMPLATE.read_text(encoding="utf-8")), list(bootstraps))
+    # By URL, because a template in the call itself may have 51,200 bytes at most.
+    s3.put_object(Bucket=CODE_BUCKET, Key="template.yaml", Body=template.encode())
+    cloudformation.create_stack(
+        StackName=STACK,
+        TemplateURL=f"{aws.endpoint}/{CODE_BUCKET}/template.yaml",
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        # The second is for the SAM transform; CAPABILITY_NAMED_IAM is not needed, because no role has a name.
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    stack = wait(cloudformation)
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK)
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+    return Deployment(
+        aws,
+        {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]},
+        {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources},
+        {resource["LogicalResourceId"]: resource["ResourceType"] for resource in resources},
+    )
+
+
+def wait(cloudformation: Any) -> dict[str, Any]:
+    limit = time.monotonic() + 120
+    while True:
+        stack: dict[str, Any] = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+        if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            break
+        if time.monotonic() > limit:
+            raise TimeoutError(f"the stack is still {stack['StackStatus']}")
+        time.sleep(0.25)
+    if stack["StackStatus"] != "CREATE_COMPLETE":
+        events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        reasons = [
+            f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}"
+            for e in events
+            if "FAILED" in e["ResourceStatus"]
+        ]
+        raise RuntimeError(f"{stack['StackStatus']}: {'; '.join(reversed(reasons))}")
+    return stack
