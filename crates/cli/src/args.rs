@@ -36,7 +36,14 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "SECRETS_OPS_ENDPOINT_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
     /// table, json, csv, markdown or html
-    #[arg(long, global = true, env = "SECRETS_OPS_OUTPUT", hide_env_values = true, default_value = "table", value_name = "FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        env = "SECRETS_OPS_OUTPUT",
+        hide_env_values = true,
+        default_value = "table",
+        value_name = "FORMAT"
+    )]
     pub(crate) output: Format,
     /// Language of what people read: ja or en [default: ja]
     #[arg(long, global = true, env = "SECRETS_OPS_LANG", hide_env_values = true)]

@@ -95,7 +95,11 @@ impl Session {
         let aws = Aws::connect(Connection {
             region: settings.region.clone(),
             credentials: config.credentials_provider().context("no source of AWS credentials")?,
-            endpoint: global.endpoint_url.clone().or_else(|| environment("AWS_ENDPOINT_URL")).filter(|url| !url.is_empty()),
+            endpoint: global
+                .endpoint_url
+                .clone()
+                .or_else(|| environment("AWS_ENDPOINT_URL"))
+                .filter(|url| !url.is_empty()),
             patience,
             pacing: settings.pacing,
         });
@@ -127,15 +131,14 @@ impl Session {
 /// A moment, or a day in the settings' time zone, which begins at midnight.
 fn as_of(text: &str, settings: &Settings) -> anyhow::Result<Timestamp> {
     let day = |day: Date| Ok(day.to_zoned(settings.time_zone.clone())?.timestamp());
-    text.parse().or_else(|_| text.parse().and_then(day)).map_err(|_| {
-        WrongUse(format!("--as-of takes 2026-11-22 or 2026-11-22T09:00:00+09:00; it is {text:?}")).into()
-    })
+    text.parse()
+        .or_else(|_| text.parse().and_then(day))
+        .map_err(|_| WrongUse(format!("--as-of takes 2026-11-22 or 2026-11-22T09:00:00+09:00; it is {text:?}")).into())
 }
 
 /// Warnings and worse, to standard error. The SDK's own are left out: what they say comes back as an error.
 pub(crate) fn init_logging() {
-    let only_ours =
-        tracing_subscriber::filter::Targets::new().with_target("secrets_ops", LevelFilter::WARN);
+    let only_ours = tracing_subscriber::filter::Targets::new().with_target("secrets_ops", LevelFilter::WARN);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).without_time();
     tracing_subscriber::registry().with(only_ours).with(lines).init();
 }

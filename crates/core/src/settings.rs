@@ -180,8 +180,7 @@ impl Settings {
     pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
         let reader = Reader::new(get)?;
         let zone = reader.text(TIME_ZONE);
-        let wrong_zone =
-            || SettingError { name: TIME_ZONE.name, wanted: TIME_ZONE.wanted, got: zone.clone() };
+        let wrong_zone = || SettingError { name: TIME_ZONE.name, wanted: TIME_ZONE.wanted, got: zone.clone() };
         Ok(Self {
             prefix: reader.prefix.clone(),
             env: reader.env.clone(),

@@ -93,7 +93,10 @@ mod tests {
             (json!({}), trigger(None, None)),
             (json!(null), trigger(None, None)),
             (json!({"job": "rotation"}), trigger(Some("rotation"), None)),
-            (json!({"job": "x", "scheduledTime": "t", "scheduleArn": "a", "attempt": "1"}), trigger(Some("x"), Some("a|t"))),
+            (
+                json!({"job": "x", "scheduledTime": "t", "scheduleArn": "a", "attempt": "1"}),
+                trigger(Some("x"), Some("a|t")),
+            ),
             (scheduler, trigger(None, Some("arn:schedule|2026-11-22T00:00:00Z"))),
             (rule, trigger(Some("rotation"), Some("arn:rule|2026-11-22T00:00:00Z"))),
         ] {
@@ -107,7 +110,10 @@ mod tests {
             (json!({"job": 7}), "`job` must be text; it is a number"),
             (json!({"job": "x", "scheduleArn": "a"}), "`scheduleArn` needs `scheduledTime` beside it"),
             (json!({"job": "x", "scheduledTime": "t"}), "`scheduledTime` needs `scheduleArn` beside it"),
-            (json!({"job": "x", "scheduledTime": 5, "scheduleArn": "a"}), "`scheduledTime` must be text; it is a number"),
+            (
+                json!({"job": "x", "scheduledTime": 5, "scheduleArn": "a"}),
+                "`scheduledTime` must be text; it is a number",
+            ),
             (json!({"Job": "x"}), "the event has neither `job` nor `detail-type`; it has Job"),
             (json!([]), "the event must be a JSON object; it is a list"),
             (json!("backup"), "the event must be a JSON object; it is text"),

@@ -57,7 +57,9 @@ pub async fn serve_health() -> Result<(), Error> {
 fn known(payload: &Value) -> Result<(), JobError> {
     match event::parse(payload)?.job.as_deref() {
         None | Some(health::JOB) => Ok(()),
-        Some(other) => Err(JobError::BadEvent(format!("there is no job {other:?} here; this function does {}", health::JOB))),
+        Some(other) => {
+            Err(JobError::BadEvent(format!("there is no job {other:?} here; this function does {}", health::JOB)))
+        }
     }
 }
 

@@ -48,7 +48,8 @@ impl Call {
             Some(stage) => path.strip_prefix(&format!("/{stage}")).unwrap_or(path),
             None => path,
         };
-        let signed = context.is_null() || context["authorizer"]["iam"].is_object() || context["identity"]["userArn"].is_string();
+        let signed =
+            context.is_null() || context["authorizer"]["iam"].is_object() || context["identity"]["userArn"].is_string();
         let audience = match (path.trim_end_matches('/'), signed) {
             ("/health/detail", false) => return Self::Forbidden,
             ("/health/detail", true) => Audience::Authorised,

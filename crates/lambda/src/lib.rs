@@ -1,7 +1,6 @@
 //! What every function shares, and the only library that knows `lambda_runtime`: logs, metrics, events, deadline,
 //! clients from the environment, and errors as diagnostics with stable types.
 
-
 mod event;
 mod health;
 mod http;

@@ -10,7 +10,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts logging at `AWS_LAMBDA_LOG_LEVEL`, which Lambda sets from the function's LoggingConfig; INFO without it.
 pub(crate) fn init(get: &dyn Fn(&str) -> Option<String>) {
-    let level = get("AWS_LAMBDA_LOG_LEVEL").and_then(|level| LevelFilter::from_str(&level).ok()).unwrap_or(LevelFilter::INFO);
+    let level =
+        get("AWS_LAMBDA_LOG_LEVEL").and_then(|level| LevelFilter::from_str(&level).ok()).unwrap_or(LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)

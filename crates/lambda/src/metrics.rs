@@ -22,8 +22,7 @@ pub(crate) struct Figure {
 /// One line: `figures` under `dimensions`, which together name one time series each and must be few.
 pub(crate) fn emf(namespace: &str, at: Timestamp, dimensions: &[(&str, &str)], figures: &[Figure]) -> Value {
     let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
-    let metrics: Vec<Value> =
-        figures.iter().map(|figure| json!({"Name": figure.name, "Unit": figure.unit})).collect();
+    let metrics: Vec<Value> = figures.iter().map(|figure| json!({"Name": figure.name, "Unit": figure.unit})).collect();
     let mut line = Map::new();
     line.insert(
         "_aws".to_owned(),
@@ -78,9 +77,15 @@ mod tests {
 
     #[test]
     fn a_run_in_full() {
-        let counts = [("gaps", 2), ("findings-high", 1), ("findings-low", 0), ("hours-since-success.backup-monthly", 30), ("items", 9)]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into();
+        let counts = [
+            ("gaps", 2),
+            ("findings-high", 1),
+            ("findings-low", 0),
+            ("hours-since-success.backup-monthly", 30),
+            ("items", 9),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into();
         let lines = of_run("N/S", Timestamp::UNIX_EPOCH, "audit-daily", true, 12.0, Some(75.0), &counts);
         let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
         insta::assert_snapshot!(lines.join("\n"));

@@ -143,7 +143,8 @@ async fn one<S>(
     let start = Instant::now();
     let job = jobs.of(&trigger)?;
     let now = clock();
-    let left = Duration::from_millis(context.deadline.saturating_sub(now.as_millisecond().try_into().unwrap_or_default()));
+    let left =
+        Duration::from_millis(context.deadline.saturating_sub(now.as_millisecond().try_into().unwrap_or_default()));
     let mut settings = settings.clone();
     let account = account(&context.invoked_function_arn).to_owned();
     settings.bucket.owner = Some(account.clone()).filter(|account| !account.is_empty());
@@ -161,10 +162,20 @@ async fn one<S>(
             tracing::info!(job, "another delivery of this event has done it, or is doing it");
         }
         Ok(answer) => {
-            print(&metrics::of_run(&settings.namespace, now, job, answer.success, millis_f64(millis), answer.coverage.percent(), &answer.counts));
+            print(&metrics::of_run(
+                &settings.namespace,
+                now,
+                job,
+                answer.success,
+                millis_f64(millis),
+                answer.coverage.percent(),
+                &answer.counts,
+            ));
             tracing::info!(job, status = answer.status.name(), duration_ms = millis, artefacts = ?answer.artefacts, "done");
         }
-        Err(_) => print(&metrics::of_run(&settings.namespace, now, job, false, millis_f64(millis), None, &Default::default())),
+        Err(_) => {
+            print(&metrics::of_run(&settings.namespace, now, job, false, millis_f64(millis), None, &Default::default()))
+        }
     }
     result.map(|answer| Answer { duration_ms: millis.try_into().unwrap_or(u64::MAX), ..answer })
 }
@@ -212,7 +223,8 @@ mod tests {
 
     #[test]
     fn a_job_is_named_or_follows_from_who_asks() {
-        let trigger = |job: Option<&str>, key: Option<&str>| Trigger { job: job.map(Into::into), key: key.map(Into::into) };
+        let trigger =
+            |job: Option<&str>, key: Option<&str>| Trigger { job: job.map(Into::into), key: key.map(Into::into) };
         assert_eq!(JOBS.of(&trigger(None, None)).unwrap(), "b");
         assert_eq!(JOBS.of(&trigger(None, Some("k"))).unwrap(), "a");
         assert_eq!(JOBS.of(&trigger(Some("b"), Some("k"))).unwrap(), "b");

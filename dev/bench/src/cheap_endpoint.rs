@@ -70,7 +70,8 @@ async fn answer(request: Request<Incoming>, secrets: usize) -> Result<Response<F
         .to_owned();
     let is_begin = request.uri().query().is_some_and(|query| query.starts_with("uploads"));
     let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let input: Value = if operation.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap_or_default() };
+    let input: Value =
+        if operation.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap_or_default() };
     let number = |field: &str| input[field].as_str().and_then(|text| text.rsplit('-').next()?.parse().ok());
     let answer = match operation.as_str() {
         "ListSecrets" => list(number("NextToken").unwrap_or(0), secrets),

@@ -16,13 +16,11 @@ pub(crate) async fn run(session: &Session, kind: Kind, to: Option<&str>) -> anyh
     let bucket = Bucket { owner: Some(account.clone()), ..session.settings.bucket.clone() };
     let destination = destination(bucket, to)?;
     let (aws, settings) = (&session.aws, &session.settings);
-    let answer =
-        backup::run(aws, settings, kind, &account, &destination, session.now, session.deadline()).await?;
+    let answer = backup::run(aws, settings, kind, &account, &destination, session.now, session.deadline()).await?;
     Ok(backup::report(&answer, &settings.region, session.now))
 }
 
-const NO_CREDENTIALS: &str =
-    "AWS did not take the credentials; choose a --profile, or sign in again (aws sso login)";
+const NO_CREDENTIALS: &str = "AWS did not take the credentials; choose a --profile, or sign in again (aws sso login)";
 
 fn destination(bucket: Bucket, to: Option<&str>) -> anyhow::Result<Destination> {
     let Some(to) = to else { return Ok(Destination::Bucket { bucket, prefix: None }) };
@@ -30,9 +28,14 @@ fn destination(bucket: Bucket, to: Option<&str>) -> anyhow::Result<Destination> 
         Some(S3Url { bucket: name, key }) if !name.is_empty() && (key.is_empty() || key.ends_with('/')) => {
             Ok(Destination::Bucket { bucket: Bucket { name, ..bucket }, prefix: Some(key) })
         }
-        Some(_) => Err(WrongUse(format!("--to {to:?} must be s3://BUCKET/ or s3://BUCKET/PREFIX/, with a slash at its end")).into()),
+        Some(_) => {
+            Err(WrongUse(format!("--to {to:?} must be s3://BUCKET/ or s3://BUCKET/PREFIX/, with a slash at its end"))
+                .into())
+        }
         None if PathBuf::from(to).is_dir() => Ok(Destination::Folder(to.into())),
-        None => Err(WrongUse(format!("--to {to:?} is not a folder; make it first, or name s3://BUCKET/PREFIX/")).into()),
+        None => {
+            Err(WrongUse(format!("--to {to:?} is not a folder; make it first, or name s3://BUCKET/PREFIX/")).into())
+        }
     }
 }
 

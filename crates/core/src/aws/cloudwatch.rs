@@ -21,12 +21,7 @@ pub struct Query {
 /// The data points of each query over `[from, to)`, an hour each, in the order of the queries.
 ///
 /// A metric that does not exist answers with no points: AWS does not tell it from one without data.
-pub async fn hourly(
-    aws: &Aws,
-    queries: &[Query],
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<Vec<Vec<f64>>, AwsError> {
+pub async fn hourly(aws: &Aws, queries: &[Query], from: Timestamp, to: Timestamp) -> Result<Vec<Vec<f64>>, AwsError> {
     let mut points = vec![Vec::new(); queries.len()];
     let mut token = None;
     loop {

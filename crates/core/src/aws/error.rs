@@ -54,9 +54,7 @@ impl AwsError {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         let (class, code, message) = match &error {
-            SdkError::ConstructionFailure(_) => {
-                (Class::Invalid, None, DisplayErrorContext(&error).to_string())
-            }
+            SdkError::ConstructionFailure(_) => (Class::Invalid, None, DisplayErrorContext(&error).to_string()),
             SdkError::TimeoutError(_) => (Class::TimedOut, None, "no answer in time".to_owned()),
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
                 (Class::TimedOut, None, "no answer in time".to_owned())
@@ -105,18 +103,41 @@ impl AwsError {
 fn classify(code: Option<&str>, status: u16) -> Class {
     match code.unwrap_or_default() {
         c if c.starts_with("AccessDenied") => Class::Denied,
-        "UnauthorizedOperation" | "AuthorizationError" | "AuthorizationErrorException" | "NotAuthorized"
-        | "UnrecognizedClientException" | "InvalidClientTokenId" | "ExpiredToken" | "ExpiredTokenException"
-        | "SignatureDoesNotMatch" | "InvalidSignatureException" | "InvalidAccessKeyId" | "KMSAccessDenied"
+        "UnauthorizedOperation"
+        | "AuthorizationError"
+        | "AuthorizationErrorException"
+        | "NotAuthorized"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "ExpiredToken"
+        | "ExpiredTokenException"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "InvalidAccessKeyId"
+        | "KMSAccessDenied"
         | "KMSAccessDeniedException" => Class::Denied,
         c if c.starts_with("Throttl") => Class::Throttled,
-        "TooManyRequestsException" | "RequestLimitExceeded" | "LimitExceededException" | "SlowDown"
-        | "RequestThrottled" | "RequestThrottledException" => Class::Throttled,
-        "ResourceNotFoundException" | "ResourceNotFound" | "NotFoundException" | "NotFound" | "NoSuchKey"
-        | "NoSuchBucket" | "NoSuchEntity" => Class::NotFound,
-        "PreconditionFailed" | "PreconditionNotMetException" | "ResourceExistsException"
+        "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "LimitExceededException"
+        | "SlowDown"
+        | "RequestThrottled"
+        | "RequestThrottledException" => Class::Throttled,
+        "ResourceNotFoundException"
+        | "ResourceNotFound"
+        | "NotFoundException"
+        | "NotFound"
+        | "NoSuchKey"
+        | "NoSuchBucket"
+        | "NoSuchEntity" => Class::NotFound,
+        "PreconditionFailed"
+        | "PreconditionNotMetException"
+        | "ResourceExistsException"
         | "ConditionalRequestConflict" => Class::Conflict,
-        "InternalServiceError" | "InternalFailure" | "InternalError" | "ServiceUnavailable"
+        "InternalServiceError"
+        | "InternalFailure"
+        | "InternalError"
+        | "ServiceUnavailable"
         | "ServiceUnavailableException" => Class::Unavailable,
         _ => match status {
             401 | 403 => Class::Denied,

@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
-};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
@@ -206,9 +204,11 @@ fn s3(world: &mut World, request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
         "ListObjectsV2" => {
             let prefix = query.split('&').find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default();
             let prefix = prefix.replace("%2F", "/");
-            let contents = world.objects.iter().filter(|(key, _)| key.starts_with(&prefix)).map(|(key, body)| {
-                format!("<Contents><Key>{key}</Key><Size>{}</Size></Contents>", body.len())
-            });
+            let contents = world
+                .objects
+                .iter()
+                .filter(|(key, _)| key.starts_with(&prefix))
+                .map(|(key, body)| format!("<Contents><Key>{key}</Key><Size>{}</Size></Contents>", body.len()));
             let xml = format!("<ListBucketResult>{}</ListBucketResult>", contents.collect::<String>());
             *reply.body_mut() = SdkBody::from(xml);
         }

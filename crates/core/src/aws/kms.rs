@@ -13,13 +13,8 @@ pub struct Key {
 
 /// Describes a key by id, ARN or alias (`alias/name`).
 pub async fn describe_key(aws: &Aws, id: &str) -> Result<Key, AwsError> {
-    let answer = aws
-        .kms()
-        .describe_key()
-        .key_id(id)
-        .send()
-        .await
-        .map_err(|error| AwsError::new("kms:DescribeKey", error))?;
+    let answer =
+        aws.kms().describe_key().key_id(id).send().await.map_err(|error| AwsError::new("kms:DescribeKey", error))?;
     let key = answer.key_metadata;
     Ok(Key {
         arn: key.as_ref().and_then(|key| key.arn.clone()).unwrap_or_default(),

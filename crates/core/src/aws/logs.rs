@@ -65,9 +65,13 @@ pub async fn query(
             .await
             .map_err(|error| AwsError::new("logs:GetQueryResults", error))?;
         match answer.status {
-            Some(QueryStatus::Complete) => return Ok(answer.results.unwrap_or_default().into_iter().map(row).collect()),
+            Some(QueryStatus::Complete) => {
+                return Ok(answer.results.unwrap_or_default().into_iter().map(row).collect());
+            }
             Some(QueryStatus::Scheduled | QueryStatus::Running) => {}
-            other => return Err(QueryError::Ended(other.map_or("Unknown".to_owned(), |s| s.as_str().to_owned()))),
+            other => {
+                return Err(QueryError::Ended(other.map_or_else(|| "Unknown".to_owned(), |s| s.as_str().to_owned())));
+            }
         }
     }
 }

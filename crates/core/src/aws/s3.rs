@@ -54,10 +54,9 @@ macro_rules! write_to {
     ($request:expr, $bucket:expr, $key:expr) => {{
         let request = $request.bucket(&$bucket.name).key($key).set_expected_bucket_owner($bucket.owner.clone());
         match &$bucket.kms_key {
-            Some(key) => request
-                .server_side_encryption(ServerSideEncryption::AwsKms)
-                .ssekms_key_id(key)
-                .bucket_key_enabled(true),
+            Some(key) => {
+                request.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key).bucket_key_enabled(true)
+            }
             None => request,
         }
     }};

@@ -30,11 +30,12 @@ mod tests {
 
     #[test]
     fn fails_after_the_date_and_not_on_it() {
-        for (next, want) in [
-            ("2026-11-21T23:59:59Z", &["rotation-on-time"][..]),
-            ("2026-11-22T00:00:00Z", &[]),
-        ] {
-            assert_eq!(failing(&Secret { next_rotation_date: Some(next.parse().unwrap()), ..healthy() }), want, "{next}");
+        for (next, want) in [("2026-11-21T23:59:59Z", &["rotation-on-time"][..]), ("2026-11-22T00:00:00Z", &[])] {
+            assert_eq!(
+                failing(&Secret { next_rotation_date: Some(next.parse().unwrap()), ..healthy() }),
+                want,
+                "{next}"
+            );
         }
     }
 }

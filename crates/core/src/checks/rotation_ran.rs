@@ -6,10 +6,7 @@ use crate::model::{Gap, RotationVerdict, Severity, Text};
 pub(super) const CHECK: Check = Check {
     id: "rotation-ran",
     severity: Severity::High,
-    title: Text::fixed(
-        "ローテーションが一度は成功している",
-        "Rotation that is on has succeeded at least once",
-    ),
+    title: Text::fixed("ローテーションが一度は成功している", "Rotation that is on has succeeded at least once"),
     remediation: Text::fixed(
         "ローテーション関数のログを確認し、原因を直してから `aws secretsmanager rotate-secret --secret-id ARN` を実行する",
         "Read the rotation function's log, mend the cause, then run `aws secretsmanager rotate-secret --secret-id ARN`",

@@ -195,8 +195,7 @@ pub fn judge_rotation(
 fn overdue(secret: &Secret, policy: PolicyDays, now: Timestamp) -> Option<RotationVerdict> {
     let by_schedule = secret.next_rotation_date.map(|limit| (limit, OverdueBy::Schedule));
     let own = secret.rotation_rules.as_ref().and_then(|rules| rules.automatically_after_days).unwrap_or(0);
-    let by_policy =
-        secret.last_rotated_date.map(|last| (last + days(policy.max_age.max(own)), OverdueBy::Policy));
+    let by_policy = secret.last_rotated_date.map(|last| (last + days(policy.max_age.max(own)), OverdueBy::Policy));
     let (limit, which) = [by_schedule, by_policy].into_iter().flatten().find(|(limit, _)| now > *limit)?;
     Some(RotationVerdict::Overdue { days: now.duration_since(limit).as_hours() / 24, limit: which })
 }
@@ -281,8 +280,7 @@ mod tests {
 
     #[test]
     fn never_is_not_long_ago() {
-        let mut secret =
-            Secret { name: "s".into(), rotation_enabled: Some(true), ..Secret::default() };
+        let mut secret = Secret { name: "s".into(), rotation_enabled: Some(true), ..Secret::default() };
         for (created, want) in [("2026-11-21T00:00:00Z", "new"), ("2026-11-20T23:59:59Z", "never-ran")] {
             secret.created_date = Some(at(created));
             assert_eq!(judge(&secret), want, "{created}");
@@ -314,8 +312,7 @@ mod tests {
             [("v1".to_owned(), vec!["AWSCURRENT".to_owned(), "AWSPENDING".to_owned()])].into();
         assert_eq!(judge(&secret), "on-time", "a finished rotation may leave the label on the current version");
         secret.version_ids_to_stages =
-            [("v1".to_owned(), vec!["AWSCURRENT".to_owned()]), ("v2".to_owned(), vec!["AWSPENDING".to_owned()])]
-                .into();
+            [("v1".to_owned(), vec!["AWSCURRENT".to_owned()]), ("v2".to_owned(), vec!["AWSPENDING".to_owned()])].into();
         assert_eq!(judge(&secret), "pending");
     }
 }

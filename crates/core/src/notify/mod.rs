@@ -7,6 +7,9 @@ use crate::model::{Lang, Outcome, Report, Status};
 use crate::report::{Format, render};
 use crate::settings::Settings;
 
+/// IAM actions of [`send`]; `kms:*` are used by SNS on our behalf, on the topic's key.
+pub const IAM_ACTIONS: &[&str] = &["sns:Publish", "kms:GenerateDataKey", "kms:Decrypt"];
+
 /// Something that a person should know now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -31,6 +34,21 @@ impl Notice {
         brief.findings.truncate(MOST);
         brief.gaps.truncate(MOST);
         let mut body = render(&brief, Format::Table, settings.lang);
+        let unsaid = report.findings.len() - brief.findings.len() + report.gaps.len() - brief.gaps.len();
+        if unsaid > 0 {
+            body += &match settings.lang {
+                Lang::Ja => format!(
+                    "\n検出 {}、確認不可 {} のうち {unsaid} 件は省略しました。\n",
+                    report.findings.len(),
+                    report.gaps.len()
+                ),
+                Lang::En => format!(
+                    "\nOf {} findings and {} gaps, {unsaid} are not shown here.\n",
+                    report.findings.len(),
+                    report.gaps.len()
+                ),
+            };
+        }
         if let Some(artefact) = artefact {
             body += &match settings.lang {
                 Lang::Ja => format!("\n全文: {artefact}\n"),
@@ -74,5 +92,84 @@ pub async fn send(aws: &Aws, settings: &Settings, notice: &Notice) -> Result<(),
     match &settings.topic_arn {
         Some(topic) => sns::send(aws, topic, notice).await,
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Coverage, Finding, Gap, GapReason, Item, Severity, Text};
+
+    fn settings(lang: &str) -> Settings {
+        Settings::read(&|name| (name == "SECRETS_OPS_LANG").then(|| lang.to_owned())).unwrap()
+    }
+
+    fn report(findings: usize) -> Report {
+        let item = |outcome, subject: &str| Item {
+            subject: subject.into(),
+            title: None,
+            runbook: None,
+            outcome,
+            verdict: "x",
+            detail: Text::fixed("詳細", "detail"),
+        };
+        let finding = Finding {
+            check: "rotation-on-time",
+            severity: Severity::High,
+            subject: "late".into(),
+            detail: Text::fixed("3 日超過", "3 days past"),
+            remediation: Text::fixed("ログを確認する", "Read the log"),
+        };
+        Report {
+            schema: "secrets-ops/rotation/v1",
+            title: Text::fixed("ローテーション確認", "Rotation check"),
+            as_of: "2026-11-22T00:00:00Z".parse().unwrap(),
+            region: "ap-northeast-1".into(),
+            items: vec![item(Outcome::Pass, "good"), item(Outcome::Fail, "late")],
+            findings: vec![finding; findings],
+            gaps: Vec::new(),
+            coverage: Coverage { wanted: 2, seen: 2 },
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_when_all_is_well() {
+        assert_eq!(Notice::of_report(&settings("ja"), "rotation", &report(0), None), None);
+    }
+
+    #[test]
+    fn a_notice_says_what_is_wrong_and_where_the_rest_is() {
+        for lang in ["ja", "en"] {
+            let notice = Notice::of_report(&settings(lang), "rotation", &report(1), Some("s3://b/r.txt")).unwrap();
+            assert_eq!(notice.subject, "[goal-mandala-prod] rotation findings: 1 findings, 0 gaps");
+            insta::assert_snapshot!(format!("notice_{lang}"), notice.body);
+            insta::assert_snapshot!(
+                format!("failure_{lang}"),
+                Notice::of_failure(
+                    &settings(lang),
+                    "rotation",
+                    "secretsmanager:ListSecrets: AccessDeniedException: no"
+                )
+                .body
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_list_is_cut_and_the_count_is_not() {
+        let notice = Notice::of_report(&settings("en"), "rotation", &report(500), None).unwrap();
+        assert!(notice.subject.contains("500 findings"));
+        assert_eq!(notice.body.matches("rotation-on-time").count(), MOST);
+        assert!(notice.body.contains("500 findings"), "{}", notice.body);
+    }
+
+    #[test]
+    fn subjects_are_what_sns_takes() {
+        let mut settings = settings("ja");
+        settings.prefix = "長い名前\n".repeat(3) + &"x".repeat(200);
+        let gap = Gap { what: "w".into(), subject: String::new(), reason: GapReason::Denied, detail: "d".into() };
+        let report = Report { gaps: vec![gap], ..report(0) };
+        let subject = Notice::of_report(&settings, "rotation", &report, None).unwrap().subject;
+        assert!(subject.len() < 100 && subject.chars().all(|c| c.is_ascii_graphic() || c == ' '), "{subject}");
     }
 }

@@ -52,12 +52,7 @@ pub(super) fn render(report: &Report, lang: Lang) -> String {
             &mut out,
             &[words::STATE, words::RESULT, words::SUBJECT, words::DETAIL].map(|word| word.get(lang).to_owned()),
             report.gaps.iter().map(|gap| {
-                [
-                    gap.reason.text().get(lang).to_owned(),
-                    gap.what.clone(),
-                    gap.subject.clone(),
-                    gap.detail.clone(),
-                ]
+                [gap.reason.text().get(lang).to_owned(), gap.what.clone(), gap.subject.clone(), gap.detail.clone()]
             }),
         );
     }
@@ -66,7 +61,9 @@ pub(super) fn render(report: &Report, lang: Lang) -> String {
 }
 
 fn table(out: &mut String, head: &[String; 4], rows: impl Iterator<Item = [String; 4]>) {
-    let cells = |row: &[String; 4], tag: &str| row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect::<String>();
+    let cells = |row: &[String; 4], tag: &str| {
+        row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect::<String>()
+    };
     *out += &format!("<table>\n<tr>{}</tr>\n", cells(head, "th"));
     for row in rows {
         *out += &format!("<tr>{}</tr>\n", cells(&row, "td"));

@@ -16,9 +16,7 @@ pub(super) fn render(report: &Report, lang: Lang) -> String {
     let rows: Vec<[&str; 4]> = report
         .items
         .iter()
-        .map(|item| {
-            [words::outcome(item.outcome, lang), item.verdict, words::name(item, lang), item.detail.get(lang)]
-        })
+        .map(|item| [words::outcome(item.outcome, lang), item.verdict, words::name(item, lang), item.detail.get(lang)])
         .collect();
     if !rows.is_empty() {
         out.push('\n');

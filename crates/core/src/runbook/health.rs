@@ -257,31 +257,45 @@ impl Health {
             title: Text::fixed("ヘルスチェック", "Health"),
             as_of: self.at,
             region: region.to_owned(),
-            items: self.probes.iter().map(|probe| Item {
-                subject: probe.component.clone(),
-                title: None,
-                runbook: Some("R24"),
-                outcome: match (probe.gap, probe.state) {
-                    (Some(_), _) => Outcome::Unknown,
-                    (None, State::Pass) => Outcome::Pass,
-                    (None, _) => Outcome::Fail,
-                },
-                verdict: probe.state.name(),
-                detail: text(probe),
-            }).collect(),
-            findings: seen.iter().filter(|probe| probe.state != State::Pass).map(|probe| Finding {
-                check: probe.kind,
-                severity: if probe.state == State::Fail { Severity::Critical } else { Severity::Low },
-                subject: probe.component.clone(),
-                detail: text(probe),
-                remediation: remediation(probe.kind),
-            }).collect(),
-            gaps: self.probes.iter().filter_map(|probe| Some(Gap {
-                what: probe.kind.to_owned(),
-                subject: probe.component.clone(),
-                reason: probe.gap?,
-                detail: probe.output.clone().unwrap_or_default(),
-            })).collect(),
+            items: self
+                .probes
+                .iter()
+                .map(|probe| Item {
+                    subject: probe.component.clone(),
+                    title: None,
+                    runbook: Some("R24"),
+                    outcome: match (probe.gap, probe.state) {
+                        (Some(_), _) => Outcome::Unknown,
+                        (None, State::Pass) => Outcome::Pass,
+                        (None, _) => Outcome::Fail,
+                    },
+                    verdict: probe.state.name(),
+                    detail: text(probe),
+                })
+                .collect(),
+            findings: seen
+                .iter()
+                .filter(|probe| probe.state != State::Pass)
+                .map(|probe| Finding {
+                    check: probe.kind,
+                    severity: if probe.state == State::Fail { Severity::Critical } else { Severity::Low },
+                    subject: probe.component.clone(),
+                    detail: text(probe),
+                    remediation: remediation(probe.kind),
+                })
+                .collect(),
+            gaps: self
+                .probes
+                .iter()
+                .filter_map(|probe| {
+                    Some(Gap {
+                        what: probe.kind.to_owned(),
+                        subject: probe.component.clone(),
+                        reason: probe.gap?,
+                        detail: probe.output.clone().unwrap_or_default(),
+                    })
+                })
+                .collect(),
             coverage: Coverage { wanted: self.probes.len() as u64, seen: seen.len() as u64 },
         }
     }

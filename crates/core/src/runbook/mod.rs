@@ -8,4 +8,4 @@ pub mod ledger;
 pub mod once;
 pub mod rotation;
 
-pub use job::{Answer, JobError, Trigger, finish};
+pub use job::{Answer, JobError, REPORT_IAM_ACTIONS, Trigger, finish};

@@ -15,8 +15,8 @@ use crate::aws::s3::{self, Bucket, Expect};
 use crate::aws::{Aws, AwsError, Class};
 use crate::model::Status;
 
-/// IAM actions of every scheduled job, on `runs/*` of the bucket.
-pub const IAM_ACTIONS: &[&str] = &["s3:PutObject", "s3:GetObject"];
+/// IAM actions of every scheduled job, on `runs/*` of the bucket; `kms:*` are used by S3 on our behalf.
+pub const IAM_ACTIONS: &[&str] = &["s3:PutObject", "s3:GetObject", "kms:GenerateDataKey", "kms:Decrypt"];
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
@@ -27,7 +27,9 @@ enum Marker {
 }
 
 enum Claim {
-    Ours { etag: String },
+    Ours {
+        etag: String,
+    },
     Done(Box<Answer>),
     /// Another invocation is at it.
     Busy,
@@ -48,7 +50,11 @@ pub async fn once<F>(
 where
     F: Future<Output = Result<Answer, JobError>>,
 {
-    let Some(key) = key else { return work.await };
+    let Some(key) = key else {
+        let result = work.await;
+        note_success(aws, bucket, job, now, &result).await;
+        return result;
+    };
     let object = format!("runs/{job}/{}.json", hex(&Sha256::digest(key.as_bytes())[..16]));
     match claim(aws, bucket, &object, now, until).await? {
         Claim::Done(answer) => Ok(Answer { status: Status::AlreadyDone, ..*answer }),
@@ -63,23 +69,22 @@ where
             if let Err(error) = put(aws, bucket, &object, &marker, Expect::Etag(&etag)).await {
                 tracing::warn!(%error, key = object, "the run's marker could not be updated");
             }
-            if result.as_ref().is_ok_and(|answer| answer.success)
-                && let Err(error) = ledger::note(aws, bucket, job, now).await
-            {
-                tracing::warn!(%error, job, "the job's success could not be noted");
-            }
+            note_success(aws, bucket, job, now, &result).await;
             result
         }
     }
 }
 
-async fn claim(
-    aws: &Aws,
-    bucket: &Bucket,
-    object: &str,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<Claim, AwsError> {
+/// A run by hand counts too: it is how a missed one is made good.
+async fn note_success(aws: &Aws, bucket: &Bucket, job: &str, now: Timestamp, result: &Result<Answer, JobError>) {
+    if result.as_ref().is_ok_and(|answer| answer.success)
+        && let Err(error) = ledger::note(aws, bucket, job, now).await
+    {
+        tracing::warn!(%error, job, "the job's success could not be noted");
+    }
+}
+
+async fn claim(aws: &Aws, bucket: &Bucket, object: &str, now: Timestamp, until: Timestamp) -> Result<Claim, AwsError> {
     let running = Marker::Running { until };
     match put(aws, bucket, object, &running, Expect::Absent).await {
         Ok(etag) => return Ok(Claim::Ours { etag }),
@@ -119,4 +124,106 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(out, "{byte:02x}");
         out
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::aws::fake::{Fault, World, clients};
+    use crate::settings::Settings;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    struct Fixture {
+        aws: Aws,
+        shared: crate::aws::fake::Shared,
+        bucket: Bucket,
+        runs: AtomicUsize,
+    }
+
+    impl Fixture {
+        fn new(faults: Vec<Fault>) -> Self {
+            let (aws, shared) = clients(World { faults, ..World::default() });
+            let bucket = Settings::read(&|_| None).unwrap().bucket;
+            Self { aws, shared, bucket, runs: AtomicUsize::new(0) }
+        }
+
+        async fn deliver(&self, key: Option<&str>, now: i64, fails: bool) -> Result<Answer, JobError> {
+            let work = async {
+                self.runs.fetch_add(1, Ordering::SeqCst);
+                // Both of two deliveries at once get to claim before either is done.
+                tokio::task::yield_now().await;
+                if fails { Err(JobError::Deadline("x")) } else { Ok(Answer::new("backup-daily", Status::Ok)) }
+            };
+            once(&self.aws, &self.bucket, "backup-daily", key, at(now), at(now + 900), work).await
+        }
+
+        fn runs(&self) -> usize {
+            self.runs.load(Ordering::SeqCst)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_delivery_gets_the_first_ones_answer() {
+        let fixture = Fixture::new(vec![]);
+        assert_eq!(fixture.deliver(Some("k"), 0, false).await.unwrap().status, Status::Ok);
+        let second = fixture.deliver(Some("k"), 1, false).await.unwrap();
+        assert_eq!((second.status, second.success, fixture.runs()), (Status::AlreadyDone, true, 1));
+        fixture.deliver(Some("other"), 2, false).await.unwrap();
+        assert_eq!(fixture.runs(), 2, "another event is another run");
+        fixture.deliver(None, 3, false).await.unwrap();
+        fixture.deliver(None, 3, false).await.unwrap();
+        assert_eq!(fixture.runs(), 4, "calls by hand always run");
+    }
+
+    #[tokio::test]
+    async fn twice_at_once_runs_once() {
+        let fixture = Fixture::new(vec![]);
+        let (first, second) = tokio::join!(fixture.deliver(Some("k"), 0, false), fixture.deliver(Some("k"), 0, false));
+        let mut states = [first.unwrap().status, second.unwrap().status];
+        states.sort_by_key(|status| status.name());
+        assert_eq!((states, fixture.runs()), ([Status::AlreadyDone, Status::Ok], 1));
+    }
+
+    #[tokio::test]
+    async fn a_failed_run_is_taken_over_at_once_and_a_dead_one_when_its_time_is_up() {
+        let fixture = Fixture::new(vec![]);
+        fixture.deliver(Some("k"), 0, true).await.unwrap_err();
+        assert_eq!(fixture.deliver(Some("k"), 1, false).await.unwrap().status, Status::Ok);
+
+        let fixture = Fixture::new(vec![]);
+        let body = serde_json::to_vec(&Marker::Running { until: at(900) }).unwrap();
+        let object = "runs/backup-daily/".to_owned() + &hex(&Sha256::digest(b"k")[..16]) + ".json";
+        s3::put(&fixture.aws, &fixture.bucket, &object, "x", body, Expect::Absent).await.unwrap();
+        for (now, status, runs) in [(899, Status::AlreadyDone, 0), (900, Status::Ok, 1)] {
+            assert_eq!(
+                (fixture.deliver(Some("k"), now, false).await.unwrap().status, fixture.runs()),
+                (status, runs),
+                "{now}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_success_is_noted_and_a_failure_is_not() {
+        let fixture = Fixture::new(vec![]);
+        let hours = |now| ledger::hours_since(&fixture.aws, &fixture.bucket, "backup-daily", at(now));
+        fixture.deliver(None, 0, true).await.unwrap_err();
+        assert_eq!(hours(0).await.unwrap(), None);
+        fixture.deliver(None, 0, false).await.unwrap();
+        assert_eq!(hours(3 * 3600 - 1).await.unwrap(), Some(2));
+        assert_eq!(hours(3 * 3600).await.unwrap(), Some(3));
+    }
+
+    #[tokio::test]
+    async fn without_the_marker_nothing_is_begun() {
+        let fixture = Fixture::new(vec![Fault::of("PutObject", "runs/", "AccessDenied", 403)]);
+        let error = fixture.deliver(Some("k"), 0, false).await.unwrap_err();
+        assert_eq!((error.error_type(), fixture.runs()), ("SecretsOps.Denied", 0));
+        assert!(fixture.shared.lock().unwrap().objects.is_empty());
+    }
 }

@@ -114,3 +114,61 @@ fn outcome(verdict: &RotationVerdict, failed: bool) -> Outcome {
         _ => Outcome::Pass,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Duration;
+
+    use super::*;
+    use crate::aws::Class;
+    use crate::aws::fake::{Fault, World, clients};
+    use crate::model::Status;
+
+    const POLICY: PolicyDays = PolicyDays { max_age: 90, due_within: 1, grace: 1 };
+
+    fn world(names: &[&str], faults: Vec<Fault>) -> World {
+        World { secrets: names.iter().map(|name| (*name).to_owned()).collect(), faults, ..World::default() }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-22T00:00:00Z".parse().unwrap()
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[tokio::test]
+    async fn every_secret_gets_a_verdict() {
+        let (aws, shared) = clients(world(&["c", "a", "b"], vec![]));
+        let report = check(&aws, POLICY, now(), soon()).await.unwrap();
+        let verdicts: Vec<_> = report.items.iter().map(|item| (item.subject.as_str(), item.verdict)).collect();
+        assert_eq!(verdicts, [("a", "disabled"), ("b", "disabled"), ("c", "disabled")]);
+        assert_eq!((report.status(), report.coverage), (Status::Findings, Coverage { wanted: 3, seen: 3 }));
+        assert_eq!(shared.lock().unwrap().calls["ListSecrets"], 2, "a page of two and a page of one");
+    }
+
+    #[tokio::test]
+    async fn half_a_list_is_an_error() {
+        let denied = Fault::of("ListSecrets", "2", "AccessDeniedException", 400);
+        let (aws, _) = clients(world(&["a", "b", "c"], vec![denied]));
+        let JobError::Aws(error) = check(&aws, POLICY, now(), soon()).await.unwrap_err() else { panic!() };
+        assert_eq!((error.operation, error.class), ("secretsmanager:ListSecrets", Class::Denied));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_deadline_is_a_gap() {
+        let slow = Fault::of("ListSecrets", "2", "ThrottlingException", 400);
+        let (aws, _) = clients(world(&["a", "b", "c"], vec![slow]));
+        let report = check(&aws, POLICY, now(), soon()).await.unwrap();
+        assert_eq!((report.items.len(), report.gaps[0].reason), (2, GapReason::Deadline));
+        assert_eq!((report.status(), report.coverage), (Status::Incomplete, Coverage { wanted: 3, seen: 2 }));
+    }
+
+    #[tokio::test]
+    async fn no_secret_at_all_is_not_all_well() {
+        let (aws, _) = clients(world(&[], vec![]));
+        let report = check(&aws, POLICY, now(), soon()).await.unwrap();
+        assert_eq!((report.status(), report.gaps[0].reason), (Status::Incomplete, GapReason::NoData));
+    }
+}

@@ -79,10 +79,7 @@ fn burst(events: &[&Event], limit: usize) -> Option<Text> {
 fn root(events: &[&Event]) -> Option<Text> {
     let number = events.iter().filter(|event| event.user_identity.kind.as_deref() == Some("Root")).count();
     (number > 0).then(|| {
-        Text::new(
-            format!("ルートユーザーによる取得 {number} 回"),
-            format!("{number} reads by the account's root user"),
-        )
+        Text::new(format!("ルートユーザーによる取得 {number} 回"), format!("{number} reads by the account's root user"))
     })
 }
 

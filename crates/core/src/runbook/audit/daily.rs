@@ -125,7 +125,9 @@ async fn success_rate(
         rows => (figure(rows, "requests", group)?, figure(rows, "failures", group)?),
     };
     if requests == 0.0 {
-        let detail = format!("{group} has no GetSecretValue in 24 hours, not even the canary's: does the trail deliver read events there?");
+        let detail = format!(
+            "{group} has no GetSecretValue in 24 hours, not even the canary's: does the trail deliver read events there?"
+        );
         return Err(no_data("logs:StartQuery", group, detail));
     }
     let rate = 100.0 * (requests - failures) / requests;
@@ -152,7 +154,8 @@ async fn error_rate(
             detail: "not a function's log group, so that its invocations cannot be counted".into(),
         });
     };
-    let rows = logs::query(aws, group, APP_ERRORS, from, to, deadline).await.map_err(|error| query_gap(&error, group))?;
+    let rows =
+        logs::query(aws, group, APP_ERRORS, from, to, deadline).await.map_err(|error| query_gap(&error, group))?;
     // Insights answers with no row at all where nothing matched.
     let errors = if rows.is_empty() { 0.0 } else { figure(&rows, "errors", group)? };
     let invocations = Query {
@@ -161,7 +164,7 @@ async fn error_rate(
         statistic: "Sum",
         dimensions: vec![("FunctionName", function.to_owned())],
     };
-    let invocations: f64 = hourly(aws, &[invocations], from, to, deadline).await?[0].iter().sum();
+    let invocations = total(&hourly(aws, &[invocations], from, to, deadline).await?[0]);
     if invocations == 0.0 {
         let detail = "AWS/Lambda Invocations has no data in 24 hours".to_owned();
         return Err(no_data("cloudwatch:GetMetricData", function, detail));
@@ -169,8 +172,14 @@ async fn error_rate(
     let rate = 100.0 * errors / invocations;
     Ok(held(
         rate <= audit.error_max,
-        format!("{rate:.3} % (≤ {} %): 呼び出し {invocations} 回に対し SecretServiceError {errors} 件。出典: {group}", audit.error_max),
-        format!("{rate:.3} % (at most {} %): {errors} SecretServiceError in {invocations} invocations; source: {group}", audit.error_max),
+        format!(
+            "{rate:.3} % (≤ {} %): 呼び出し {invocations} 回に対し SecretServiceError {errors} 件。出典: {group}",
+            audit.error_max
+        ),
+        format!(
+            "{rate:.3} % (at most {} %): {errors} SecretServiceError in {invocations} invocations; source: {group}",
+            audit.error_max
+        ),
     ))
 }
 
@@ -191,18 +200,19 @@ async fn cache_hit_rate(
     let queries = [query("CacheHits", "Sum"), query("CacheMisses", "Sum"), query("CacheHitRate", "Average")];
     let series = hourly(aws, &queries, from, to, deadline).await?;
     let nothing = |detail: String| no_data("cloudwatch:GetMetricData", &settings.namespace, detail);
-    let (hits, misses) = (series[0].iter().sum::<f64>(), series[1].iter().sum::<f64>());
+    let (hits, misses) = (total(&series[0]), total(&series[1]));
     let (rate, source) = if hits + misses > 0.0 {
         (100.0 * hits / (hits + misses), format!("CacheHits {hits}, CacheMisses {misses}"))
     } else if !series[0].is_empty() || !series[1].is_empty() {
         return Err(nothing("the cache was not asked once in 24 hours".into()));
     } else if series[2].is_empty() {
-        let detail = "CacheHits, CacheMisses and CacheHitRate have no data in 24 hours: does the application emit them?";
+        let detail =
+            "CacheHits, CacheMisses and CacheHitRate have no data in 24 hours: does the application emit them?";
         return Err(nothing(detail.into()));
     } else {
         // Each instance's ratio weighs the same here, however few reads it had: less true than the counters.
         #[expect(clippy::cast_precision_loss, reason = "at most 24 points")]
-        let mean = series[2].iter().sum::<f64>() / series[2].len() as f64;
+        let mean = total(&series[2]) / series[2].len() as f64;
         (mean, "CacheHitRate (mean of means)".to_owned())
     };
     Ok(held(
@@ -228,7 +238,9 @@ async fn access(
     };
     let lookup = cloudtrail::lookup(aws, "GetSecretValue", from, to, audit.lookup_pages);
     let found = match timeout_at(deadline, lookup).await {
-        Err(_) => return (Err(deadline_gap("cloudtrail:LookupEvents", "still reading at the deadline".into())), vec![]),
+        Err(_) => {
+            return (Err(deadline_gap("cloudtrail:LookupEvents", "still reading at the deadline".into())), vec![]);
+        }
         Ok(Err(error)) => return (Err(error.gap("GetSecretValue")), vec![]),
         Ok(Ok(found)) => found,
     };
@@ -239,10 +251,13 @@ async fn access(
     let mut gaps = Vec::new();
     if found.truncated {
         let oldest = found.events.iter().filter_map(|event| event.event_time).min();
-        let oldest = oldest.map_or("?".to_owned(), |at| at.to_string());
+        let oldest = oldest.map_or_else(|| "?".to_owned(), |at| at.to_string());
         gaps.push(gap(
             GapReason::Truncated,
-            format!("{} events read, back to {oldest}; the rest of the 24 hours was not (SECRETS_OPS_LOOKUP_PAGES)", found.events.len()),
+            format!(
+                "{} events read, back to {oldest}; the rest of the 24 hours was not (SECRETS_OPS_LOOKUP_PAGES)",
+                found.events.len()
+            ),
         ));
     }
     if found.unreadable > 0 {
@@ -278,11 +293,9 @@ async fn jobs(
         };
         let limit = ledger::longest_interval(job).unwrap_or(i64::MAX);
         match hours {
-            None => late.push((
-                job.clone(),
-                Severity::High,
-                Text::fixed("一度も成功していません", "has never succeeded"),
-            )),
+            None => {
+                late.push((job.clone(), Severity::High, Text::fixed("一度も成功していません", "has never succeeded")))
+            }
             Some(hours) if hours > limit => late.push((
                 job.clone(),
                 Severity::High,
@@ -322,6 +335,11 @@ async fn hourly(
     }
 }
 
+/// From zero up: the standard sum of nothing is -0, which people would read.
+fn total(series: &[f64]) -> f64 {
+    series.iter().fold(0.0, |sum, value| sum + value)
+}
+
 fn figure(rows: &[Row], column: &str, group: &str) -> Result<f64, Gap> {
     let cell = rows.first().and_then(|row| row.get(column));
     match cell.map(|text| text.parse::<f64>()) {
@@ -349,7 +367,9 @@ fn query_gap(error: &QueryError, group: &str) -> Gap {
             reason: GapReason::Unavailable,
             detail: error.to_string(),
         },
-        QueryError::Deadline => Gap { subject: group.to_owned(), ..deadline_gap("logs:GetQueryResults", error.to_string()) },
+        QueryError::Deadline => {
+            Gap { subject: group.to_owned(), ..deadline_gap("logs:GetQueryResults", error.to_string()) }
+        }
     }
 }
 

@@ -86,12 +86,14 @@ impl Sheet {
             }
             Ok(Reply::Found(detail, found)) => {
                 let outcome = if found.is_empty() { (Outcome::Pass, "ok") } else { (Outcome::Fail, "bad") };
-                self.findings.extend(found.into_iter().map(|(subject, severity, text)| finding(subject, severity, text)));
+                self.findings
+                    .extend(found.into_iter().map(|(subject, severity, text)| finding(subject, severity, text)));
                 (outcome.0, outcome.1, detail)
             }
             Err(gap) => {
                 let reason = gap.reason.text();
-                let detail = Text::new(format!("{}: {}", reason.ja, gap.detail), format!("{}: {}", reason.en, gap.detail));
+                let detail =
+                    Text::new(format!("{}: {}", reason.ja, gap.detail), format!("{}: {}", reason.en, gap.detail));
                 self.gaps.push(gap);
                 (Outcome::Unknown, "unknown", detail)
             }

@@ -105,8 +105,7 @@ impl Archive {
         self.tar.append_data(&mut header(size, self.mtime), &path, inner)?;
         let hashed = self.tar.into_inner()?.finish()?;
 
-        let archive =
-            Entry { path: key.to_owned(), size: hashed.total, sha256: hex(&hashed.hash.finalize()) };
+        let archive = Entry { path: key.to_owned(), size: hashed.total, sha256: hex(&hashed.hash.finalize()) };
         let beside = Summary { archive: Some(archive.clone()), ..summary };
         let (_, manifest) = manifest_json(&beside, &mut self.gaps, &mut self.entries)?;
         Ok(Finished { rest: hashed.ready, archive, manifest: Box::new(manifest) })

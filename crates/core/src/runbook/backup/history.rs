@@ -49,7 +49,7 @@ pub fn report(backups: &[Backup], bucket: &Bucket, region: &str, now: Timestamp)
             true => (Outcome::Pass, "sealed"),
             false => (Outcome::Fail, "unsealed"),
         };
-        let hours = backup.at.map_or("?".to_owned(), |at| now.duration_since(at).as_hours().to_string());
+        let hours = backup.at.map_or_else(|| "?".to_owned(), |at| now.duration_since(at).as_hours().to_string());
         let (kind, size) = (backup.kind.name(), backup.size);
         Item {
             subject: format!("s3://{}/{}", bucket.name, backup.key),
@@ -131,7 +131,7 @@ mod tests {
             listed("daily-backups/secrets-backup-20261122_020000.tar.gz"),
         ];
         let mut found = archives(&objects, Kind::Daily, &tokyo);
-        found.sort_by(|a, b| b.at.cmp(&a.at));
+        found.sort_by_key(|backup| std::cmp::Reverse(backup.at));
         assert_eq!(found.iter().map(|backup| backup.sealed).collect::<Vec<_>>(), [false, true]);
         assert_eq!(latest(&found).unwrap().key, "daily-backups/secrets-backup-20261121_020000.tar.gz");
         assert_eq!(found[0].at, Some("2026-11-21T17:00:00Z".parse().unwrap()));

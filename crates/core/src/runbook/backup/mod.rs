@@ -292,11 +292,17 @@ pub fn report(answer: &Answer, region: &str, now: Timestamp) -> Report {
         detail: Text::new(
             format!(
                 "一覧 {} 件、取得 {} 件、書き込み {} 件、{} バイト",
-                figure("listed"), figure("described"), figure("written"), figure("archive-bytes")
+                figure("listed"),
+                figure("described"),
+                figure("written"),
+                figure("archive-bytes")
             ),
             format!(
                 "{} listed, {} described, {} written, {} bytes",
-                figure("listed"), figure("described"), figure("written"), figure("archive-bytes")
+                figure("listed"),
+                figure("described"),
+                figure("written"),
+                figure("archive-bytes")
             ),
         ),
     }];

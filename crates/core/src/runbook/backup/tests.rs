@@ -121,7 +121,10 @@ async fn one_denied_secret_among_many_is_a_named_gap() {
         let answer = back_up(&aws, later()).await.unwrap();
         assert_eq!((answer.status, answer.success), (Status::Incomplete, false), "{operation}");
         let gap = &answer.gaps[0];
-        assert_eq!((gap.what.as_str(), gap.subject.as_str(), gap.reason), (&*format!("secretsmanager:{operation}"), "denied", GapReason::Denied));
+        assert_eq!(
+            (gap.what.as_str(), gap.subject.as_str(), gap.reason),
+            (&*format!("secretsmanager:{operation}"), "denied", GapReason::Denied)
+        );
         let manifest = manifest(&shared);
         assert_eq!((manifest.summary.listed, manifest.summary.described, manifest.summary.written), (3, described, 3));
         assert_eq!(manifest.gaps, answer.gaps);
@@ -159,7 +162,10 @@ async fn a_list_that_fails_leaves_nothing_behind() {
         let (aws, shared) = clients(world);
         let error = back_up(&aws, later()).await.unwrap_err();
         let JobError::Aws(error) = error else { panic!("{error}") };
-        assert_eq!((error.operation, error.class, error.code.as_deref()), ("secretsmanager:ListSecrets", class, Some(code)));
+        assert_eq!(
+            (error.operation, error.class, error.code.as_deref()),
+            ("secretsmanager:ListSecrets", class, Some(code))
+        );
         assert!(shared.lock().unwrap().objects.is_empty());
     }
 }
@@ -300,7 +306,10 @@ async fn a_topic_that_refuses_hides_nothing() {
     world.faults.push(Fault::of("Publish", "", "AuthorizationError", 403));
     let (aws, shared) = clients(world);
     let answer = back_up(&aws, later()).await.unwrap();
-    assert_eq!(answer.gaps.iter().map(|gap| gap.what.as_str()).collect::<Vec<_>>(), ["secretsmanager:GetResourcePolicy", "sns:Publish"]);
+    assert_eq!(
+        answer.gaps.iter().map(|gap| gap.what.as_str()).collect::<Vec<_>>(),
+        ["secretsmanager:GetResourcePolicy", "sns:Publish"]
+    );
     assert_eq!((answer.counts["gaps"], answer.gaps[1].reason), (2, GapReason::Denied));
     assert!(shared.lock().unwrap().objects.contains_key(MANIFEST));
 }
@@ -365,10 +374,20 @@ async fn what_is_wrong_is_said_exactly() {
 
     let text = String::from_utf8(manifest.clone()).unwrap();
     let other = text.replace(NAME, "secrets-backup-20261121_020000");
-    assert!(faults(&archive, Some(other.as_bytes())).contains(&"the manifest beside it belongs to another archive (secrets-backup-20261121_020000)".to_owned()));
+    assert!(
+        faults(&archive, Some(other.as_bytes()))
+            .contains(&"the manifest beside it belongs to another archive (secrets-backup-20261121_020000)".to_owned())
+    );
     let newer = text.replace("secrets-ops/backup/v1", "secrets-ops/backup/v2");
-    assert_eq!(faults(&archive, Some(newer.as_bytes())), ["its schema is secrets-ops/backup/v2; this program knows secrets-ops/backup/v1"]);
-    assert!(faults(&archive, Some(b"{")).iter().any(|fault| fault.starts_with("the manifest beside the archive cannot be understood")));
+    assert_eq!(
+        faults(&archive, Some(newer.as_bytes())),
+        ["its schema is secrets-ops/backup/v2; this program knows secrets-ops/backup/v1"]
+    );
+    assert!(
+        faults(&archive, Some(b"{"))
+            .iter()
+            .any(|fault| fault.starts_with("the manifest beside the archive cannot be understood"))
+    );
 }
 
 /// An archive of the given files, with the manifest of `good` in front where `with_manifest` says so.
@@ -401,7 +420,10 @@ fn hostile_archives_are_refused_by_name() {
         ("x/link", Link),
         ("x/folder", Directory),
     ] {
-        assert_eq!(faults(&made(&[(path, kind, b"")]), None), [format!("it holds {path:?}, which no backup has: do not unpack it")]);
+        assert_eq!(
+            faults(&made(&[(path, kind, b"")]), None),
+            [format!("it holds {path:?}, which no backup has: do not unpack it")]
+        );
     }
     assert_eq!(
         faults(&made(&[("x/a-config.json", Regular, b"{}")]), None)[1..],
@@ -429,7 +451,8 @@ async fn what_was_added_lost_or_doubled_inside_is_named() {
         })
         .collect();
     let remade = |entries: &[(String, Vec<u8>)]| {
-        let all: Vec<_> = entries.iter().map(|(path, bytes)| (path.as_str(), tar::EntryType::Regular, bytes.as_slice())).collect();
+        let all: Vec<_> =
+            entries.iter().map(|(path, bytes)| (path.as_str(), tar::EntryType::Regular, bytes.as_slice())).collect();
         faults(&made(&all), None)
     };
     assert_eq!(remade(&entries), [""; 0]);

@@ -11,7 +11,12 @@ use crate::aws::mocked::aws;
 const VALUE: &str = "CANARY-VALUE-DO-NOT-LEAK";
 
 fn settings() -> HealthSettings {
-    HealthSettings { secrets: vec!["hidden-name".into()], canary: "canary".into(), key: "alias/k".into(), cache_seconds: 5 }
+    HealthSettings {
+        secrets: vec!["hidden-name".into()],
+        canary: "canary".into(),
+        key: "alias/k".into(),
+        cache_seconds: 5,
+    }
 }
 
 fn now() -> Timestamp {
@@ -133,7 +138,8 @@ async fn what_was_not_seen_is_never_a_pass() {
 
 #[tokio::test]
 async fn the_cache_spares_calls_and_expires() {
-    let describe = mock!(aws_sdk_secretsmanager::Client::describe_secret).then_output(|| described("hidden-name").build());
+    let describe =
+        mock!(aws_sdk_secretsmanager::Client::describe_secret).then_output(|| described("hidden-name").build());
     let value = mock!(aws_sdk_secretsmanager::Client::get_secret_value)
         .then_output(|| GetSecretValueOutput::builder().secret_string(VALUE).build());
     let secrets = mock_client!(aws_sdk_secretsmanager, RuleMode::MatchAny, [&describe, &value]);
@@ -168,8 +174,9 @@ fn slow_is_a_warning() {
 async fn the_error_that_a_value_gives_says_nothing_of_the_value() {
     let describe = mock!(aws_sdk_secretsmanager::Client::describe_secret)
         .then_error(|| DescribeSecretError::generic(ErrorMetadata::builder().code("AccessDeniedException").build()));
-    let value = mock!(aws_sdk_secretsmanager::Client::get_secret_value)
-        .then_error(|| GetSecretValueError::generic(ErrorMetadata::builder().code("DecryptionFailure").message("no").build()));
+    let value = mock!(aws_sdk_secretsmanager::Client::get_secret_value).then_error(|| {
+        GetSecretValueError::generic(ErrorMetadata::builder().code("DecryptionFailure").message("no").build())
+    });
     let secrets = mock_client!(aws_sdk_secretsmanager, RuleMode::MatchAny, [&describe, &value]);
     let health = run(&aws().with_secrets_manager(secrets).with_kms(key(KeyState::Enabled)), &settings(), now()).await;
     let canary = health.probes.iter().find(|probe| probe.kind == CANARY).unwrap();
