@@ -22,6 +22,7 @@ FUNCTIONS = {
     "rotation-checker": "goal-mandala-prod-secrets-rotation-checker",
     "audit-runner": "goal-mandala-prod-secrets-audit-runner",
 }
+BACKUP_KEY = "alias/goal-mandala-prod-backup-key"
 # No step of the demo takes this long, so that one that hangs ends.
 PATIENCE_SECONDS = 60
 
@@ -45,6 +46,7 @@ class Stage:
             "SECRETS_OPS_METRICS_NAMESPACE": "GoalMandala/SecretsManager",
             "SECRETS_OPS_TOPIC_ARN": f"arn:aws:sns:{DEFAULT_REGION}:{DEFAULT_ACCOUNT}:{account.topics[0]}",
             "SECRETS_OPS_BUCKET": self.bucket,
+            "SECRETS_OPS_BUCKET_KMS_KEY": aws.client("kms").describe_key(KeyId=BACKUP_KEY)["KeyMetadata"]["Arn"],
         }
         self.metrics: list[dict[str, Any]] = []
         self.problems: list[str] = []

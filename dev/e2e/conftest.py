@@ -1,10 +1,11 @@
 """What the end-to-end tests share: the local AWS, and the functions as cargo has built them."""
 
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,18 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "dev" / "local-aws"))
 
 from local_aws.running import Running, running  # noqa: E402
+from local_aws.runtime_api import Invocation  # noqa: E402
+
+from lab import BUILT, CANARY, Lab, leaked, scheduled  # noqa: E402
 
 FUNCTIONS = ("api-health", "secrets-backup", "rotation-checker", "audit-runner")
+# Above the retries of a job, which take a minute or two.
+LONGEST_MS = 300_000
+Start = Callable[..., Running]
 
 
 @pytest.fixture(scope="session")
-def local_aws() -> Iterator[Callable[..., Running]]:
+def local_aws() -> Iterator[Start]:
     """Starts a local AWS: `local_aws("goal-mandala-prod", auth=True)`. Each call starts one; all end with the tests.
 
     The answer has `endpoint`, `client(service)`, `faults`, `journal` and `reset`. A scenario is a name or the path of a
@@ -39,8 +46,73 @@ def local_aws() -> Iterator[Callable[..., Running]]:
 @pytest.fixture(scope="session")
 def bootstraps() -> dict[str, Path]:
     """The functions' executables by name. Nothing is built here: two builds at once would only wait for each other."""
-    folder = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
-    paths = {name: folder / name for name in FUNCTIONS}
-    if missing := [str(path) for path in paths.values() if not path.is_file()]:
-        pytest.fail(f"not built: {', '.join(missing)}; run `cargo build --workspace` first")
-    return paths
+    return {name: built(name) for name in FUNCTIONS}
+
+
+def built(name: str) -> Path:
+    if not (BUILT / name).is_file():
+        pytest.fail(f"not built: {BUILT / name}; run `cargo build --workspace` first")
+    return BUILT / name
+
+
+@pytest.fixture(scope="session")
+def shared_aws(local_aws: Start) -> Callable[[str], Running]:
+    """A local AWS by scenario, one for all tests: each has a bucket of its own, and nothing changes the secrets."""
+    return cache(local_aws)
+
+
+@pytest.fixture(scope="session")
+def left_behind() -> Iterator[list[tuple[str, bytes]]]:
+    """All answers, logs, objects, notices and outputs. None may hold a value, which is looked at once, at the end."""
+    kept: list[tuple[str, bytes]] = []
+    yield kept
+    found = leaked(kept)
+    assert not found, f"planted secret values leaked: {found}"
+
+
+@pytest.fixture
+def scenario() -> str:
+    """For `@pytest.mark.parametrize("scenario", ["empty"])`, and for modules that replace it."""
+    return "goal-mandala-prod"
+
+
+@pytest.fixture
+def lab(
+    scenario: str, shared_aws: Callable[[str], Running], left_behind: list[tuple[str, bytes]], bootstraps: object
+) -> Iterator[Lab]:
+    made = Lab(shared_aws(scenario), left_behind)
+    yield made
+    reads = {call["resource"] for call in made.aws.journal("secretsmanager.*GetSecretValue") if call["status"] == 200}
+    made.finish()
+    assert reads <= {CANARY}, f"values were read of {reads}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What waits for the slow runs comes last."""
+    items.sort(key=lambda item: "outages" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def begin_outages(request: pytest.FixtureRequest) -> None:
+    """Begins the slow runs with the first test, where any test of this session waits for them."""
+    if any("outages" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("outages")
+
+
+@pytest.fixture(scope="session")
+def outages(
+    local_aws: Start, left_behind: list[tuple[str, bytes]], bootstraps: object
+) -> Iterator[dict[str, tuple[Lab, Future[Invocation]]]]:
+    """A backup under each fault that never ends, on a local AWS of its own."""
+    from test_functions_outage import FAULTS
+
+    with ThreadPoolExecutor(len(FAULTS)) as pool:
+        begun = {}
+        for call, fault in FAULTS.items():
+            lab = Lab(local_aws(), left_behind)
+            lab.aws.faults(fault)
+            event = scheduled("backup-daily")
+            begun[call] = (lab, pool.submit(lab.one, "secrets-backup", event, timeout_ms=LONGEST_MS))
+        yield begun
+    for lab, _ in begun.values():
+        lab.finish()

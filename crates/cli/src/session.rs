@@ -64,7 +64,9 @@ fn environment(name: &str) -> Option<String> {
 
 #[expect(clippy::disallowed_methods, reason = "one clock read per command")]
 fn clock() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    // Nobody reads nanoseconds.
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 /// Above any command's own time: a person has Ctrl-C.

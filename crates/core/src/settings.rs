@@ -342,7 +342,7 @@ pub(crate) mod tests {
     #[test]
     fn the_document_lists_every_setting() {
         let mut page = String::from(
-            "<!-- Written by `UPDATE_DOCS=1 cargo test`; do not edit. -->\n# Settings\n\nEnvironment variables of the functions \
+            "<!-- Written by `make docs`; do not edit. -->\n# Settings\n\nEnvironment variables of the functions \
              and of the command line. The template sets them for the functions; on the command line each global option \
              has its own. `{prefix}` and `{env}` stand for the first two.\n\n\
              | Variable | Default | Takes | What it does |\n|---|---|---|---|\n",

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use secrets_ops::aws::{Aws, Connection, Patience, SharedCredentialsProvider};
 use secrets_ops::model::Status;
-use secrets_ops::runbook::once::once;
+use secrets_ops::runbook::once::{Delivery, once};
 use secrets_ops::runbook::{Answer, JobError, Trigger, finish};
 use secrets_ops::settings::{SettingError, Settings};
 use serde_json::Value;
@@ -88,7 +88,9 @@ fn environment(name: &str) -> Option<String> {
 /// The one place where functions read the clock.
 #[expect(clippy::disallowed_methods, reason = "one clock read per run")]
 pub(crate) fn clock() -> Timestamp {
-    Timestamp::now()
+    let now = Timestamp::now();
+    // Nobody reads nanoseconds.
+    Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
 }
 
 /// An error as Lambda shows it.
@@ -125,7 +127,8 @@ pub async fn serve<S>(
         };
         runtime.invocation(&context, run).await.map_err(|error| {
             tracing::error!(error_type = error.error_type(), %error, "the job failed");
-            Failure(error)
+            // Not the error itself: the runtime logs what it gets with Debug, which holds AWS's whole answer.
+            Diagnostic::from(Failure(error))
         })
     }))
     .await
@@ -146,14 +149,19 @@ async fn one<S>(
     let left =
         Duration::from_millis(context.deadline.saturating_sub(now.as_millisecond().try_into().unwrap_or_default()));
     let mut settings = settings.clone();
-    let account = account(&context.invoked_function_arn).to_owned();
+    let account = match environment("AWS_SAM_LOCAL") {
+        // `sam local` invents an account.
+        Some(_) => String::new(),
+        None => account(&context.invoked_function_arn).to_owned(),
+    };
     settings.bucket.owner = Some(account.clone()).filter(|account| !account.is_empty());
     let call = Invocation { job, now, deadline: start + left.saturating_sub(reserve(left)), account };
     tracing::info!(job, scheduled = trigger.key.is_some(), left_ms = left.as_millis(), "begun");
 
     let until = now.saturating_add(left).unwrap_or(Timestamp::MAX);
     let work = Box::pin(work(aws, &settings, own, &call));
-    let result = once(aws, &settings.bucket, job, trigger.key.as_deref(), now, until, work).await;
+    let delivery = Delivery { job, key: trigger.key.as_deref(), owner: &context.request_id, now, until };
+    let result = once(aws, &settings.bucket, delivery, work).await;
     let result = finish(aws, &settings, job, result).await;
 
     let millis = start.elapsed().as_millis();

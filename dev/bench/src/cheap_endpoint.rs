@@ -1,10 +1,12 @@
 //! An AWS that costs next to nothing to answer: Secrets Manager with N secrets, and an S3 that takes everything.
 //!
 //! `cheap-endpoint N [--tls DIR]` listens on a free port of the loopback, prints `<port>` and serves until it is killed.
-//! With `--tls` it makes a certificate for `localhost`, and writes its authority to `DIR/ca.pem`.
+//! With `--tls` it makes a certificate for `localhost`, writes its authority to `DIR/ca.pem`, and prints `answered` for the
+//! first request of each connection, so that the time of a first call can be taken from outside.
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -27,16 +29,19 @@ async fn main() -> Result<(), Failure> {
         _ => None,
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    #[expect(clippy::print_stdout, reason = "the port is this program's answer")]
-    {
-        println!("{}", listener.local_addr()?.port());
-    }
+    say(&listener.local_addr()?.port().to_string());
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         let tls = tls.clone();
         tokio::spawn(async move {
-            let serve = service_fn(move |request| answer(request, secrets));
+            let first = AtomicBool::new(tls.is_some());
+            let serve = service_fn(move |request| {
+                if first.swap(false, Ordering::Relaxed) {
+                    say("answered");
+                }
+                answer(request, secrets)
+            });
             let http = hyper::server::conn::http1::Builder::new();
             // A client that hangs up is how each connection ends.
             let _ = match tls {
@@ -48,6 +53,11 @@ async fn main() -> Result<(), Failure> {
             };
         });
     }
+}
+
+#[expect(clippy::print_stdout, reason = "what it prints is this program's answer")]
+fn say(line: &str) {
+    println!("{line}");
 }
 
 fn acceptor(folder: &str) -> Result<TlsAcceptor, Failure> {

@@ -8,6 +8,15 @@ from typing import Any
 from .errors import error_code
 from .wire import Request, Response
 
+# What a write to S3 depends on, and how it is encrypted.
+KEPT_HEADERS = (
+    "if-match",
+    "if-none-match",
+    "x-amz-expected-bucket-owner",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+)
+
 
 def entry(request: Request, response: Response | None, started: float, fault: str) -> dict[str, Any]:
     """`response` is None when the connection was dropped."""
@@ -21,6 +30,7 @@ def entry(request: Request, response: Response | None, started: float, fault: st
         "status": response.status if response else 0,
         "error": error_code(response) if failed and response else "",
         "fault": fault,
+        "headers": {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers},
     }
 
 

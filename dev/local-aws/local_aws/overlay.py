@@ -42,6 +42,9 @@ def make_app(ministack: Any, state: State) -> Any:
             await write_response(send, control.answer(request, state))
             return
         identify(request)
+        if state.auth and "x-forwarded-proto" not in request.headers:
+            # AWS is reached over TLS, and policies say that it must be. A caller's own header stands.
+            scope["headers"] = [*scope["headers"], (b"x-forwarded-proto", b"https")]
         started = time.time()
         fault = strike(state.faults, request)
         response = await answer(request, state, forward, fault)

@@ -28,6 +28,9 @@ impl Fault {
     }
 }
 
+/// As a fault's code on PutObject: the object is written, and the answer is a failure all the same.
+pub(crate) const LOST: &str = "Lost";
+
 /// What the fakes hold; tests look into it.
 #[derive(Debug, Default)]
 pub(crate) struct World {
@@ -165,6 +168,9 @@ fn s3(world: &mut World, request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
         _ => "AbortMultipartUpload",
     };
     if let Some(fault) = world.call(operation, key) {
+        if fault.code == LOST {
+            world.write(key, body);
+        }
         return s3_error(fault.code, fault.status);
     }
     let there = world.etags.get(key).cloned();

@@ -8,8 +8,8 @@ pub(super) const CHECK: Check = Check {
     severity: Severity::Medium,
     title: Text::fixed("自動ローテーションが有効である", "Automatic rotation is on"),
     remediation: Text::fixed(
-        "ローテーション関数を用意し、`aws secretsmanager rotate-secret --secret-id ARN --rotation-lambda-arn ARN --rotation-rules AutomaticallyAfterDays=30 --no-rotate-immediately` で有効にする",
-        "Provide a rotation function, then `aws secretsmanager rotate-secret --secret-id ARN --rotation-lambda-arn ARN --rotation-rules AutomaticallyAfterDays=30 --no-rotate-immediately`",
+        "ローテーション関数を用意し、`aws secretsmanager rotate-secret --secret-id ARN --rotation-lambda-arn ARN --rotation-rules AutomaticallyAfterDays=30 --no-rotate-immediately` で有効にする。不要なら、理由を記録したうえでタグ `secrets-ops:rotation=not-required` を付ける",
+        "Provide a rotation function, then `aws secretsmanager rotate-secret --secret-id ARN --rotation-lambda-arn ARN --rotation-rules AutomaticallyAfterDays=30 --no-rotate-immediately`; if it needs none, write down why and tag it `secrets-ops:rotation=not-required`",
     ),
     control: Some("SecretsManager.1"),
     rule,
@@ -18,9 +18,10 @@ pub(super) const CHECK: Check = Check {
 fn rule(subject: &Subject<'_>) -> Result<Verdict, Gap> {
     Ok(match subject.rotation.clone()? {
         verdict @ RotationVerdict::Disabled => Verdict::Fail(verdict.text()),
-        RotationVerdict::Managed { .. } | RotationVerdict::Replica { .. } | RotationVerdict::PendingDeletion => {
-            Verdict::NotApplicable
-        }
+        RotationVerdict::NotRequired
+        | RotationVerdict::Managed { .. }
+        | RotationVerdict::Replica { .. }
+        | RotationVerdict::PendingDeletion => Verdict::NotApplicable,
         _ => Verdict::Pass,
     })
 }

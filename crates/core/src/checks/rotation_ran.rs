@@ -19,6 +19,7 @@ fn rule(subject: &Subject<'_>) -> Result<Verdict, Gap> {
     Ok(match subject.rotation.clone()? {
         verdict @ RotationVerdict::NeverRan { .. } => Verdict::Fail(verdict.text()),
         RotationVerdict::Disabled
+        | RotationVerdict::NotRequired
         | RotationVerdict::Managed { .. }
         | RotationVerdict::Replica { .. }
         | RotationVerdict::PendingDeletion => Verdict::NotApplicable,

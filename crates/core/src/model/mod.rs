@@ -6,6 +6,6 @@ mod secret;
 mod text;
 
 pub use report::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Severity, Status};
-pub use rotation::{PolicyDays, RotationVerdict, judge_rotation};
+pub use rotation::{EXEMPT_TAG, PolicyDays, RotationVerdict, judge_rotation};
 pub use secret::{Replica, RotationRules, Secret};
 pub use text::{Lang, Text};

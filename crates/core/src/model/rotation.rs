@@ -18,6 +18,9 @@ pub struct PolicyDays {
     pub grace: i64,
 }
 
+/// The tag, key and value, by which an operator says that a secret needs no rotation.
+pub const EXEMPT_TAG: (&str, &str) = ("secrets-ops:rotation", "not-required");
+
 /// The state of a secret's rotation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
@@ -57,6 +60,8 @@ pub enum RotationVerdict {
     },
     /// Rotation is off, or was never set up.
     Disabled,
+    /// A tag says that nobody needs to rotate it.
+    NotRequired,
     /// Another AWS service owns the secret and rotates it.
     Managed {
         /// The service.
@@ -92,6 +97,7 @@ impl RotationVerdict {
             Self::New { .. } => "new",
             Self::Pending { .. } => "pending",
             Self::Disabled => "disabled",
+            Self::NotRequired => "not-required",
             Self::Managed { .. } => "managed",
             Self::Replica { .. } => "replica",
             Self::PendingDeletion => "pending-deletion",
@@ -134,6 +140,9 @@ impl RotationVerdict {
                 format!("version {version} is labelled AWSPENDING: a rotation is under way or stuck"),
             ),
             Self::Disabled => Text::fixed("ローテーションは無効です", "rotation is off"),
+            Self::NotRequired => {
+                Text::fixed("タグによりローテーション不要です", "its tag says that rotation is not required")
+            }
             Self::Managed { by } => Text::new(
                 format!("{by} が所有し、管理しています"),
                 format!("owned and managed by the AWS service {by}"),
@@ -174,17 +183,25 @@ pub fn judge_rotation(
         return Ok(RotationVerdict::PendingDeletion);
     }
     if secret.rotation_enabled != Some(true) {
-        return Ok(RotationVerdict::Disabled);
+        let exempt = secret.tags.get(EXEMPT_TAG.0).is_some_and(|value| value == EXEMPT_TAG.1);
+        return Ok(if exempt { RotationVerdict::NotRequired } else { RotationVerdict::Disabled });
     }
-    if let Some(overdue) = overdue(secret, policy, now) {
+    let new = match secret.last_rotated_date {
+        Some(_) => None,
+        None => match never_rotated(secret, policy, now)? {
+            RotationVerdict::New { created } => Some(created),
+            never => return Ok(never),
+        },
+    };
+    if let Some(overdue) = overdue(secret, policy, now).filter(|_| new.is_none()) {
         return Ok(overdue);
     }
     let pending = secret.version_with("AWSPENDING");
     if let Some(version) = pending.filter(|version| secret.version_with("AWSCURRENT") != Some(version)) {
         return Ok(RotationVerdict::Pending { version: version.to_owned() });
     }
-    if secret.last_rotated_date.is_none() {
-        return never_rotated(secret, policy, now);
+    if let Some(created) = new {
+        return Ok(RotationVerdict::New { created });
     }
     Ok(match secret.next_rotation_date {
         Some(next) if next <= now + days(policy.due_within) => RotationVerdict::Due { next },
@@ -287,6 +304,8 @@ mod tests {
         }
         secret.next_rotation_date = Some(at("2026-12-01T00:00:00Z"));
         assert_eq!(judge(&secret), "new", "AWS planned its first rotation for later");
+        secret.next_rotation_date = Some(at("2026-11-21T23:59:59Z"));
+        assert_eq!(judge(&secret), "never-ran", "more than overdue: it has never worked");
         secret.next_rotation_date = None;
         secret.created_date = None;
         let gap = judge_rotation(&secret, "ap-northeast-1", POLICY, now()).unwrap_err();
@@ -302,6 +321,15 @@ mod tests {
         assert_eq!(judge(&Secret { owning_service: Some("rds".into()), ..late.clone() }), "managed");
         assert_eq!(judge(&Secret { deleted_date: Some(now()), ..late.clone() }), "pending-deletion");
         assert_eq!(judge(&Secret { rotation_enabled: Some(false), ..late.clone() }), "disabled");
+        let exempt = |key: &str, value: &str| Secret {
+            rotation_enabled: None,
+            tags: [(key.to_owned(), value.to_owned())].into(),
+            ..late.clone()
+        };
+        assert_eq!(judge(&exempt("secrets-ops:rotation", "not-required")), "not-required");
+        assert_eq!(judge(&exempt("secrets-ops:rotation", "required")), "disabled");
+        let on = Secret { rotation_enabled: Some(true), ..exempt("secrets-ops:rotation", "not-required") };
+        assert_eq!(judge(&on), "overdue", "what is on must work, needed or not");
         assert_eq!(judge(&Secret { rotation_enabled: None, ..late }), "disabled");
     }
 

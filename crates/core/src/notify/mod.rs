@@ -3,8 +3,8 @@
 mod sns;
 
 use crate::aws::{Aws, AwsError};
-use crate::model::{Lang, Outcome, Report, Status};
-use crate::report::{Format, render};
+use crate::model::{Lang, Report, Status};
+use crate::report::brief;
 use crate::settings::Settings;
 
 /// IAM actions of [`send`]; `kms:*` are used by SNS on our behalf, on the topic's key.
@@ -27,28 +27,7 @@ impl Notice {
             return None;
         }
         let summary = format!("{} findings, {} gaps", report.findings.len(), report.gaps.len());
-        // A mail is for the start; a report on a large estate is read where it lies.
-        let mut brief = report.clone();
-        brief.items.retain(|item| item.outcome != Outcome::Pass);
-        brief.items.truncate(MOST);
-        brief.findings.truncate(MOST);
-        brief.gaps.truncate(MOST);
-        let mut body = render(&brief, Format::Table, settings.lang);
-        let unsaid = report.findings.len() - brief.findings.len() + report.gaps.len() - brief.gaps.len();
-        if unsaid > 0 {
-            body += &match settings.lang {
-                Lang::Ja => format!(
-                    "\n検出 {}、確認不可 {} のうち {unsaid} 件は省略しました。\n",
-                    report.findings.len(),
-                    report.gaps.len()
-                ),
-                Lang::En => format!(
-                    "\nOf {} findings and {} gaps, {unsaid} are not shown here.\n",
-                    report.findings.len(),
-                    report.gaps.len()
-                ),
-            };
-        }
+        let mut body = brief(report, settings.lang, MOST);
         if let Some(artefact) = artefact {
             body += &match settings.lang {
                 Lang::Ja => format!("\n全文: {artefact}\n"),
@@ -98,7 +77,7 @@ pub async fn send(aws: &Aws, settings: &Settings, notice: &Notice) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Coverage, Finding, Gap, GapReason, Item, Severity, Text};
+    use crate::model::{Coverage, Finding, Gap, GapReason, Item, Outcome, Severity, Text};
 
     fn settings(lang: &str) -> Settings {
         Settings::read(&|name| (name == "SECRETS_OPS_LANG").then(|| lang.to_owned())).unwrap()
@@ -160,7 +139,8 @@ mod tests {
         let notice = Notice::of_report(&settings("en"), "rotation", &report(500), None).unwrap();
         assert!(notice.subject.contains("500 findings"));
         assert_eq!(notice.body.matches("rotation-on-time").count(), MOST);
-        assert!(notice.body.contains("500 findings"), "{}", notice.body);
+        assert!(notice.body.contains("Result: findings (500 findings, 0 not looked at"), "{}", notice.body);
+        assert!(notice.body.contains("480 more"), "{}", notice.body);
     }
 
     #[test]

@@ -51,6 +51,12 @@ pub fn render(report: &Report, format: Format, lang: Lang) -> String {
     }
 }
 
+/// The start of a report for a mail: the headline with all counts, a checklist's lines that are not well, and the first
+/// `most` findings and gaps. Lines about single secrets are left to the findings.
+pub fn brief(report: &Report, lang: Lang, most: usize) -> String {
+    text::brief(report, lang, most)
+}
+
 /// The report with its status and counts, as machines read it.
 fn json(report: &Report) -> String {
     #[derive(serde::Serialize)]
@@ -108,6 +114,14 @@ mod words {
             Status::Findings => Text::fixed("検出事項あり", "findings"),
             Status::Incomplete => Text::fixed("確認が不完全", "incomplete"),
             Status::AlreadyDone => Text::fixed("実行済み", "already done"),
+        }
+    }
+
+    /// Ends a list that has been cut.
+    pub(super) fn more(number: usize, lang: Lang) -> String {
+        match lang {
+            Lang::Ja => format!("ほか {number} 件"),
+            Lang::En => format!("{number} more"),
         }
     }
 

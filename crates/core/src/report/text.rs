@@ -3,9 +3,18 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::words;
-use crate::model::{Lang, Report};
+use crate::model::{Item, Lang, Outcome, Report};
 
 pub(super) fn render(report: &Report, lang: Lang) -> String {
+    whole(report, &report.items.iter().collect::<Vec<_>>(), lang, usize::MAX)
+}
+
+pub(super) fn brief(report: &Report, lang: Lang, most: usize) -> String {
+    let unwell = |item: &&Item| item.title.is_some() && item.outcome != Outcome::Pass;
+    whole(report, &report.items.iter().filter(unwell).collect::<Vec<_>>(), lang, most)
+}
+
+fn whole(report: &Report, items: &[&Item], lang: Lang, most: usize) -> String {
     let mut out = format!(
         "{}  {}  {}\n{}\n",
         report.title.get(lang),
@@ -13,8 +22,7 @@ pub(super) fn render(report: &Report, lang: Lang) -> String {
         report.as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
         words::headline(report, lang)
     );
-    let rows: Vec<[&str; 4]> = report
-        .items
+    let rows: Vec<[&str; 4]> = items
         .iter()
         .map(|item| [words::outcome(item.outcome, lang), item.verdict, words::name(item, lang), item.detail.get(lang)])
         .collect();
@@ -22,28 +30,36 @@ pub(super) fn render(report: &Report, lang: Lang) -> String {
         out.push('\n');
         columns(&rows, &mut out);
     }
-    if !report.findings.is_empty() {
-        out += &format!("\n{}\n", words::FINDINGS.get(lang));
-        for finding in &report.findings {
-            out += &format!(
-                "- [{}] {} {}: {}\n  {}: {}\n",
-                words::severity(finding.severity).get(lang),
-                finding.check,
-                plain(&finding.subject),
-                plain(finding.detail.get(lang)),
-                words::NEXT.get(lang),
-                finding.remediation.get(lang)
-            );
-        }
-    }
-    if !report.gaps.is_empty() {
-        out += &format!("\n{}\n", words::GAPS.get(lang));
-        for gap in &report.gaps {
-            let subject = if gap.subject.is_empty() { String::new() } else { format!(" {}", plain(&gap.subject)) };
-            out += &format!("- [{}] {}{subject}: {}\n", gap.reason.text().get(lang), gap.what, plain(&gap.detail));
-        }
-    }
+    list(&mut out, words::FINDINGS.get(lang), &report.findings, lang, most, |finding| {
+        format!(
+            "[{}] {} {}: {}\n  {}: {}",
+            words::severity(finding.severity).get(lang),
+            finding.check,
+            plain(&finding.subject),
+            plain(finding.detail.get(lang)),
+            words::NEXT.get(lang),
+            finding.remediation.get(lang)
+        )
+    });
+    list(&mut out, words::GAPS.get(lang), &report.gaps, lang, most, |gap| {
+        let subject = if gap.subject.is_empty() { String::new() } else { format!(" {}", plain(&gap.subject)) };
+        format!("[{}] {}{subject}: {}", gap.reason.text().get(lang), gap.what, plain(&gap.detail))
+    });
     out
+}
+
+/// A heading and its lines; nothing where there are none.
+fn list<T>(out: &mut String, heading: &str, all: &[T], lang: Lang, most: usize, line: impl Fn(&T) -> String) {
+    if all.is_empty() {
+        return;
+    }
+    *out += &format!("\n{heading}\n");
+    for item in all.iter().take(most) {
+        *out += &format!("- {}\n", line(item));
+    }
+    if all.len() > most {
+        *out += &format!("- {}\n", words::more(all.len() - most, lang));
+    }
 }
 
 /// Every column but the last is padded to its widest cell.

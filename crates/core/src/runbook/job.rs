@@ -97,9 +97,6 @@ pub enum JobError {
     /// The archive or its spool files could not be written.
     #[error("the archive could not be written: {0}")]
     Io(#[from] std::io::Error),
-    /// The deadline came before there was anything to keep.
-    #[error("the deadline came before {0}; give the function more time")]
-    Deadline(&'static str),
 }
 
 impl JobError {
@@ -109,7 +106,6 @@ impl JobError {
             Self::BadEvent(_) => "SecretsOps.BadEvent",
             Self::Setting(_) => "SecretsOps.BadSetting",
             Self::Io(_) => "SecretsOps.Io",
-            Self::Deadline(_) => "SecretsOps.Deadline",
             Self::Aws(error) => match error.class {
                 Class::Denied => "SecretsOps.Denied",
                 Class::Throttled => "SecretsOps.Throttled",

@@ -21,9 +21,17 @@ pub const IAM_ACTIONS: &[&str] = &["s3:PutObject", "s3:GetObject", "kms:Generate
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 enum Marker {
-    Running { until: Timestamp },
-    Done { answer: Box<Answer> },
-    Failed { error: String },
+    Running {
+        until: Timestamp,
+        /// The invocation that owns it.
+        owner: String,
+    },
+    Done {
+        answer: Box<Answer>,
+    },
+    Failed {
+        error: String,
+    },
 }
 
 enum Claim {
@@ -35,28 +43,36 @@ enum Claim {
     Busy,
 }
 
-/// Runs `work` unless the event with `key` has been, or is being, worked on. Without a key it always runs.
-///
-/// `until` is the latest moment at which this invocation can still be alive.
-pub async fn once<F>(
+/// One delivery of an event.
+#[derive(Clone, Copy, Debug)]
+pub struct Delivery<'a> {
+    /// The job that it asks for.
+    pub job: &'a str,
+    /// What both deliveries of one event have in common; absent for calls by hand, which always run.
+    pub key: Option<&'a str>,
+    /// This invocation's own id.
+    pub owner: &'a str,
+    /// When it came.
+    pub now: Timestamp,
+    /// The latest moment at which this invocation can still be alive.
+    pub until: Timestamp,
+}
+
+/// Runs `work` unless the event has been, or is being, worked on.
+pub async fn once(
     aws: &Aws,
     bucket: &Bucket,
-    job: &str,
-    key: Option<&str>,
-    now: Timestamp,
-    until: Timestamp,
-    work: F,
-) -> Result<Answer, JobError>
-where
-    F: Future<Output = Result<Answer, JobError>>,
-{
+    delivery: Delivery<'_>,
+    work: impl Future<Output = Result<Answer, JobError>>,
+) -> Result<Answer, JobError> {
+    let Delivery { job, key, now, .. } = delivery;
     let Some(key) = key else {
         let result = work.await;
         note_success(aws, bucket, job, now, &result).await;
         return result;
     };
     let object = format!("runs/{job}/{}.json", hex(&Sha256::digest(key.as_bytes())[..16]));
-    match claim(aws, bucket, &object, now, until).await? {
+    match claim(aws, bucket, &object, delivery).await? {
         Claim::Done(answer) => Ok(Answer { status: Status::AlreadyDone, ..*answer }),
         Claim::Busy => Ok(Answer { success: false, ..Answer::new(job, Status::AlreadyDone) }),
         Claim::Ours { etag } => {
@@ -84,8 +100,9 @@ async fn note_success(aws: &Aws, bucket: &Bucket, job: &str, now: Timestamp, res
     }
 }
 
-async fn claim(aws: &Aws, bucket: &Bucket, object: &str, now: Timestamp, until: Timestamp) -> Result<Claim, AwsError> {
-    let running = Marker::Running { until };
+async fn claim(aws: &Aws, bucket: &Bucket, object: &str, delivery: Delivery<'_>) -> Result<Claim, AwsError> {
+    let Delivery { owner, now, until, .. } = delivery;
+    let running = Marker::Running { until, owner: owner.to_owned() };
     match put(aws, bucket, object, &running, Expect::Absent).await {
         Ok(etag) => return Ok(Claim::Ours { etag }),
         Err(error) if error.class == Class::Conflict => {}
@@ -94,7 +111,9 @@ async fn claim(aws: &Aws, bucket: &Bucket, object: &str, now: Timestamp, until: 
     let Some(found) = s3::get(aws, bucket, object).await? else { return Ok(Claim::Busy) };
     match serde_json::from_slice(&found.bytes) {
         Ok(Marker::Done { answer }) => return Ok(Claim::Done(answer)),
-        Ok(Marker::Running { until }) if until > now => return Ok(Claim::Busy),
+        // Our own: the answer to writing it was lost, and the SDK's second attempt met the first.
+        Ok(Marker::Running { owner: theirs, .. }) if theirs == owner => return Ok(Claim::Ours { etag: found.etag }),
+        Ok(Marker::Running { until, .. }) if until > now => return Ok(Claim::Busy),
         // Failed, dead, or not ours to understand: take over.
         _ => {}
     }
@@ -131,7 +150,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::aws::fake::{Fault, World, clients};
+    use crate::aws::fake::{Fault, LOST, World, clients};
     use crate::settings::Settings;
 
     fn at(second: i64) -> Timestamp {
@@ -143,13 +162,14 @@ mod tests {
         shared: crate::aws::fake::Shared,
         bucket: Bucket,
         runs: AtomicUsize,
+        asked: AtomicUsize,
     }
 
     impl Fixture {
         fn new(faults: Vec<Fault>) -> Self {
             let (aws, shared) = clients(World { faults, ..World::default() });
             let bucket = Settings::read(&|_| None).unwrap().bucket;
-            Self { aws, shared, bucket, runs: AtomicUsize::new(0) }
+            Self { aws, shared, bucket, runs: AtomicUsize::new(0), asked: AtomicUsize::new(0) }
         }
 
         async fn deliver(&self, key: Option<&str>, now: i64, fails: bool) -> Result<Answer, JobError> {
@@ -157,9 +177,11 @@ mod tests {
                 self.runs.fetch_add(1, Ordering::SeqCst);
                 // Both of two deliveries at once get to claim before either is done.
                 tokio::task::yield_now().await;
-                if fails { Err(JobError::Deadline("x")) } else { Ok(Answer::new("backup-daily", Status::Ok)) }
+                if fails { Err(JobError::BadEvent("x".into())) } else { Ok(Answer::new("backup-daily", Status::Ok)) }
             };
-            once(&self.aws, &self.bucket, "backup-daily", key, at(now), at(now + 900), work).await
+            let owner = format!("invocation {}", self.asked.fetch_add(1, Ordering::SeqCst));
+            let delivery = Delivery { job: "backup-daily", key, owner: &owner, now: at(now), until: at(now + 900) };
+            once(&self.aws, &self.bucket, delivery, work).await
         }
 
         fn runs(&self) -> usize {
@@ -196,7 +218,7 @@ mod tests {
         assert_eq!(fixture.deliver(Some("k"), 1, false).await.unwrap().status, Status::Ok);
 
         let fixture = Fixture::new(vec![]);
-        let body = serde_json::to_vec(&Marker::Running { until: at(900) }).unwrap();
+        let body = serde_json::to_vec(&Marker::Running { until: at(900), owner: "somebody else".into() }).unwrap();
         let object = "runs/backup-daily/".to_owned() + &hex(&Sha256::digest(b"k")[..16]) + ".json";
         s3::put(&fixture.aws, &fixture.bucket, &object, "x", body, Expect::Absent).await.unwrap();
         for (now, status, runs) in [(899, Status::AlreadyDone, 0), (900, Status::Ok, 1)] {
@@ -217,6 +239,15 @@ mod tests {
         fixture.deliver(None, 0, false).await.unwrap();
         assert_eq!(hours(3 * 3600 - 1).await.unwrap(), Some(2));
         assert_eq!(hours(3 * 3600).await.unwrap(), Some(3));
+    }
+
+    /// S3 has written the marker, the answer is lost, and the SDK tries again.
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_answer_does_not_make_it_wait_for_itself() {
+        let fixture = Fixture::new(vec![Fault { times: 1, ..Fault::of("PutObject", "runs/", LOST, 500) }]);
+        let answer = fixture.deliver(Some("k"), 0, false).await.unwrap();
+        assert_eq!((answer.status, fixture.runs()), (Status::Ok, 1));
+        assert_eq!(fixture.deliver(Some("k"), 1, false).await.unwrap().status, Status::AlreadyDone);
     }
 
     #[tokio::test]

@@ -108,9 +108,10 @@ impl Judged {
 fn outcome(verdict: &RotationVerdict, failed: bool) -> Outcome {
     match verdict {
         _ if failed => Outcome::Fail,
-        RotationVerdict::Managed { .. } | RotationVerdict::Replica { .. } | RotationVerdict::PendingDeletion => {
-            Outcome::NotApplicable
-        }
+        RotationVerdict::NotRequired
+        | RotationVerdict::Managed { .. }
+        | RotationVerdict::Replica { .. }
+        | RotationVerdict::PendingDeletion => Outcome::NotApplicable,
         _ => Outcome::Pass,
     }
 }

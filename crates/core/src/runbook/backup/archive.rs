@@ -10,9 +10,14 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::aws::s3::PART_BYTES;
+
 use super::manifest::{Entry, Summary, config_file};
 use crate::model::{Gap, Secret};
 use crate::runbook::once::hex;
+
+/// Descriptions repeat themselves so much that more effort than this saves little.
+const LEVEL: Compression = Compression::new(3);
 
 /// The archive in the making.
 pub(super) struct Archive {
@@ -38,7 +43,7 @@ pub(super) struct Finished {
 
 impl Archive {
     pub(super) fn new(name: &str, mtime: u64) -> io::Result<Self> {
-        let gzip = GzEncoder::new(Hashed::default(), Compression::new(6));
+        let gzip = GzEncoder::new(Hashed { ready: room_for_a_part(), ..Hashed::default() }, LEVEL);
         Ok(Self {
             tar: tar::Builder::new(gzip),
             name: name.to_owned(),
@@ -92,7 +97,7 @@ impl Archive {
     /// Takes what has been compressed so far, once it is at least `least` bytes.
     pub(super) fn take(&mut self, least: usize) -> Option<Vec<u8>> {
         let ready = &mut self.tar.get_mut().get_mut().ready;
-        (ready.len() >= least).then(|| std::mem::replace(ready, Vec::with_capacity(least)))
+        (ready.len() >= least).then(|| std::mem::replace(ready, Vec::with_capacity(ROOM)))
     }
 
     /// Adds the list of names and the manifest, and closes the archive. `key` names it in the manifest beside it.
@@ -136,6 +141,16 @@ fn header(size: u64, mtime: u64) -> tar::Header {
     header.set_mtime(mtime);
     header.set_entry_type(tar::EntryType::Regular);
     header
+}
+
+/// A part, and what one secret may add to it.
+const ROOM: usize = PART_BYTES + 64 * 1024;
+
+/// Memory for a whole part, really taken from the system now: an estate that has grown must not run out of it half way.
+fn room_for_a_part() -> Vec<u8> {
+    let mut room = vec![1; ROOM];
+    room.clear();
+    room
 }
 
 /// Compressed bytes on their way out, hashed and counted as they come.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use archive::Archive;
+use destination::Target;
 pub use destination::{Destination, manifest_key};
 pub use history::{Backup, history, latest, report as history_report};
 pub use manifest::{Entry, Manifest, SCHEMA, Summary};
@@ -113,29 +114,9 @@ pub async fn run(
     let mut archive = Archive::new(&name, now.as_second().try_into().unwrap_or_default())?;
     let mut tally = Tally::default();
 
-    let mut secrets = std::pin::pin!(everything(aws));
-    loop {
-        let next = match timeout_at(deadline, secrets.next()).await {
-            Ok(Some(Ok(read))) => read,
-            Ok(None) => break,
-            Ok(Some(Err(error))) => {
-                target.abort().await;
-                return Err(error.into());
-            }
-            Err(_) => {
-                let detail = format!("stopped after {} secrets; the rest was not read", tally.written);
-                tally.gap(&mut archive, deadline_gap("secretsmanager:ListSecrets", detail))?;
-                tally.stopped = true;
-                break;
-            }
-        };
-        tally.add(&mut archive, next)?;
-        if let Some(part) = archive.take(PART_BYTES)
-            && let Err(error) = target.part(part).await
-        {
-            target.abort().await;
-            return Err(error);
-        }
+    if let Err(error) = gather(aws, &mut archive, &mut target, &mut tally, deadline).await {
+        target.abort().await;
+        return Err(error);
     }
     if tally.listed == 0 && tally.gaps.is_empty() {
         tally.gap(&mut archive, no_secrets(aws.region()))?;
@@ -169,6 +150,31 @@ pub async fn run(
         }
     }
     Ok(answer)
+}
+
+/// Reads the estate into the archive and sends each part as it fills, until the end or the deadline.
+async fn gather(
+    aws: &Aws,
+    archive: &mut Archive,
+    target: &mut Target<'_>,
+    tally: &mut Tally,
+    deadline: Instant,
+) -> Result<(), JobError> {
+    let mut secrets = std::pin::pin!(everything(aws));
+    loop {
+        match timeout_at(deadline, secrets.next()).await {
+            Ok(Some(read)) => tally.add(archive, read?)?,
+            Ok(None) => return Ok(()),
+            Err(_) => {
+                let detail = format!("stopped after {} secrets; the rest was not read", tally.written);
+                tally.stopped = true;
+                return tally.gap(archive, deadline_gap("secretsmanager:ListSecrets", detail));
+            }
+        }
+        if let Some(part) = archive.take(PART_BYTES) {
+            target.part(part).await?;
+        }
+    }
 }
 
 /// One secret as far as it could be read, with what could not.

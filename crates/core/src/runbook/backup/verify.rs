@@ -259,9 +259,10 @@ fn report(
                     ),
                 });
             }
+            let started = summary.started.strftime("%Y-%m-%dT%H:%M:%SZ");
             let text = Text::new(
-                format!("{} {} 件のシークレット、{} 時点", summary.kind, summary.written, summary.started),
-                format!("{}, {} secrets, as of {}", summary.kind, summary.written, summary.started),
+                format!("{} {} 件のシークレット、{} 時点", summary.kind, summary.written, started),
+                format!("{}, {} secrets, as of {}", summary.kind, summary.written, started),
             );
             (if whole { summary.coverage } else { Coverage::default() }, text)
         }
