@@ -56,7 +56,7 @@ def built(name: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_aws(local_aws: Start) -> Callable[[str], Running]:
+def common_aws(local_aws: Start) -> Callable[[str], Running]:
     """A local AWS by scenario, one for all tests: each has a bucket of its own, and nothing changes the secrets."""
     return cache(local_aws)
 
@@ -78,9 +78,10 @@ def scenario() -> str:
 
 @pytest.fixture
 def lab(
-    scenario: str, shared_aws: Callable[[str], Running], left_behind: list[tuple[str, bytes]], bootstraps: object
+    scenario: str, common_aws: Callable[[str], Running], left_behind: list[tuple[str, bytes]], bootstraps: object
 ) -> Iterator[Lab]:
-    made = Lab(shared_aws(scenario), left_behind)
+    built("secrets-ops")
+    made = Lab(common_aws(scenario), left_behind)
     yield made
     reads = {call["resource"] for call in made.aws.journal("secretsmanager.*GetSecretValue") if call["status"] == 200}
     made.finish()
@@ -94,7 +95,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def begin_outages(request: pytest.FixtureRequest) -> None:
-    """Begins the slow runs with the first test, where any test of this session waits for them."""
+    """Begins the slow runs with the first test, where any test waits for them."""
     if any("outages" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("outages")
 

@@ -8,18 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from conftest import built
 from lab import DATABASE, REGION, Lab, secret_names
 
 CLEAN, FINDINGS, WRONG_USE, INCOMPLETE, FAILED = range(5)
 NOWHERE = "http://127.0.0.1:9"
 JOBS = ["health", "backup run", "backup list", "rotation check", "audit run daily"]
 AS_OF = "2026-11-22T09:00:00+09:00"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def is_built() -> None:
-    built("secrets-ops")
 
 
 @pytest.mark.parametrize("words", ["", *{words.rpartition(" ")[0] for words in JOBS}, *JOBS, "backup verify"])

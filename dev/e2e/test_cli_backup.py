@@ -123,7 +123,9 @@ def test_a_manifest_that_is_not_there_or_not_its_own_is_told(lab: Lab, tmp_path:
     assert verdict(lab, archive)[0] == INCOMPLETE, "only half of the proof could be made"
 
 
-@pytest.mark.parametrize("content", [b"", b"not an archive\n", gzip.compress(b"not a tar\n"), gzip.compress(bytes(10240))])
+@pytest.mark.parametrize(
+    "content", [b"", b"not an archive\n", gzip.compress(b"not a tar\n"), gzip.compress(bytes(10240))]
+)
 def test_what_is_no_archive_is_told(lab: Lab, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.tar.gz"
     path.write_bytes(content)

@@ -235,8 +235,8 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def large_lab(large: str, shared_aws: Callable[[str], Running], left_behind: list[tuple[str, bytes]]) -> Any:
-    lab = Lab(shared_aws(large), left_behind)
+def large_lab(large: str, common_aws: Callable[[str], Running], left_behind: list[tuple[str, bytes]]) -> Any:
+    lab = Lab(common_aws(large), left_behind)
     yield lab
     lab.finish()
 

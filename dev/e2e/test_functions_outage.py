@@ -1,6 +1,6 @@
 """An AWS that never comes back: a job gives up after its retries, which take a minute or two, and says so.
 
-The runs are begun with the first test of the session and looked at in its last ones, so that nobody waits for them.
+The runs are begun with the very first test and looked at by the very last ones, so that nobody waits for them.
 """
 
 from concurrent.futures import Future
@@ -12,7 +12,11 @@ from local_aws.runtime_api import Invocation
 from lab import Lab, job_success
 
 LIMIT_SECONDS = 240
-ERRORS = [("s3.PutObject", "5xx", "SecretsOps.Unavailable"), ("secretsmanager.ListSecrets", "throttle", "SecretsOps.Throttled")]
+ERRORS = [
+    ("s3.PutObject", "5xx", "SecretsOps.Unavailable"),
+    ("secretsmanager.ListSecrets", "throttle", "SecretsOps.Throttled"),
+]
+FAULTS: dict[str, dict[str, Any]] = {call: {"match": call, "effect": effect} for call, effect, _ in ERRORS}
 Outages = dict[str, tuple[Lab, Future[Invocation]]]
 
 
@@ -27,6 +31,3 @@ def test_an_outage_ends_the_job_and_is_told(outages: Outages, call: str, effect:
     [notice] = lab.notices()
     assert notice["subject"].endswith("backup-daily FAILED") and called.error_message in notice["message"]
     assert lab.backups() == []
-
-
-FAULTS: dict[str, dict[str, Any]] = {call: {"match": call, "effect": effect} for call, effect, _ in ERRORS}

@@ -2,6 +2,7 @@
 
 mod access;
 mod daily;
+mod rates;
 
 use jiff::Timestamp;
 use tokio::time::Instant;

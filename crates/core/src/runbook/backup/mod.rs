@@ -2,11 +2,11 @@
 
 mod archive;
 mod destination;
+mod fault;
 mod history;
+mod kind;
 mod manifest;
 mod verify;
-
-use std::str::FromStr;
 
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -15,9 +15,11 @@ use tokio::time::{Instant, timeout_at};
 use archive::Archive;
 use destination::Target;
 pub use destination::{Destination, manifest_key};
+pub use fault::Fault;
 pub use history::{Backup, history, latest, report as history_report};
+pub use kind::Kind;
 pub use manifest::{Entry, Manifest, SCHEMA, Summary};
-pub use verify::{Fault, verify};
+pub use verify::verify;
 
 use super::job::{deadline_gap, notice_or_gap};
 use super::rotation::no_secrets;
@@ -41,57 +43,6 @@ pub const IAM_ACTIONS: &[&str] = &[
 
 /// Secrets that are being read at the same time: enough to hold 40 policies a second at 400 ms each.
 const AT_ONCE: usize = 16;
-
-/// Why a backup was made; each kind is kept for its own time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Every night.
-    Daily,
-    /// On the first of the month.
-    Monthly,
-    /// By hand.
-    Manual,
-}
-
-impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Daily, Self::Monthly, Self::Manual];
-
-    /// The word in names.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Daily => "daily",
-            Self::Monthly => "monthly",
-            Self::Manual => "manual",
-        }
-    }
-
-    /// Where its archives lie in the bucket; `manual-backups/` is the runbook's own.
-    pub const fn folder(self) -> &'static str {
-        match self {
-            Self::Daily => "daily-backups/",
-            Self::Monthly => "monthly-backups/",
-            Self::Manual => "manual-backups/",
-        }
-    }
-
-    /// The job's name in events, markers and metrics.
-    pub const fn job(self) -> &'static str {
-        match self {
-            Self::Daily => "backup-daily",
-            Self::Monthly => "backup-monthly",
-            Self::Manual => "backup-manual",
-        }
-    }
-}
-
-impl FromStr for Kind {
-    type Err = &'static str;
-
-    fn from_str(s: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.name() == s).ok_or("daily, monthly or manual")
-    }
-}
 
 /// Backs up, writes the manifest last, and sends a notice of anything that is missing.
 ///

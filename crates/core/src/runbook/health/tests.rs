@@ -7,6 +7,7 @@ use aws_smithy_types::error::ErrorMetadata;
 
 use super::*;
 use crate::aws::mocked::aws;
+use crate::model::{Coverage, Outcome};
 
 const VALUE: &str = "CANARY-VALUE-DO-NOT-LEAK";
 
