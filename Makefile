@@ -27,7 +27,8 @@ rust-test: ## Run the Rust tests alone; they need neither Python nor a server
 	cargo test --workspace --locked
 
 e2e: .venv/ready build ## Run the end-to-end tests alone
-	$(VENV)/python -m pytest -q -p no:cacheprovider dev/local-aws dev/e2e
+	$(VENV)/python -m pytest -q -p no:cacheprovider dev/local-aws
+	$(VENV)/python -m pytest -q -p no:cacheprovider dev/e2e
 
 check: .venv-build/ready .tools/bin/cargo-deny ## What CI checks: format, lints, docs, dependencies, generated files, template
 	cargo fmt --all --check

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use aws_config::BehaviorVersion;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use secrets_ops::aws::{Aws, Connection, Patience};
+use secrets_ops::aws::{Aws, Connection, Patience, ProvideCredentials, SharedCredentialsProvider};
 use secrets_ops::settings::Settings;
 use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
@@ -37,23 +38,35 @@ pub(crate) struct Session {
     global: Overrides,
 }
 
-/// Options in place of the environment variables of the same meaning.
-struct Overrides(Vec<(&'static str, String)>);
+/// Options in place of the environment variables of the same meaning: variable, option, value.
+struct Overrides(Vec<(&'static str, &'static str, String)>);
 
 impl Overrides {
     fn of(global: &Global) -> Self {
         let given = [
-            ("SECRETS_OPS_ENV", &global.env),
-            ("SECRETS_OPS_PREFIX", &global.prefix),
-            ("SECRETS_OPS_LANG", &global.lang),
-            ("SECRETS_OPS_PACING", &global.pacing),
-            ("AWS_REGION", &global.region),
+            ("SECRETS_OPS_ENV", "--env", &global.env),
+            ("SECRETS_OPS_PREFIX", "--prefix", &global.prefix),
+            ("SECRETS_OPS_LANG", "--lang", &global.lang),
+            ("SECRETS_OPS_PACING", "--pacing", &global.pacing),
+            ("AWS_REGION", "--region", &global.region),
         ];
-        Self(given.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect())
+        Self(given.into_iter().filter_map(|(name, option, value)| Some((name, option, value.clone()?))).collect())
     }
 
     fn get(&self, name: &str) -> Option<String> {
-        self.0.iter().find(|(option, _)| *option == name).map(|(_, value)| value.clone()).or_else(|| environment(name))
+        self.0.iter().find(|(set, ..)| *set == name).map(|(.., value)| value.clone()).or_else(|| environment(name))
+    }
+
+    fn settings(&self) -> anyhow::Result<Settings> {
+        Settings::read(&|name| self.get(name)).map_err(|error| {
+            match self.0.iter().find(|(set, ..)| *set == error.name) {
+                // By the name that the person knows it by.
+                Some((_, option, _)) => {
+                    WrongUse(format!("{option} must be {}; it is {:?}", error.wanted, error.got)).into()
+                }
+                None => error.into(),
+            }
+        })
     }
 }
 
@@ -77,7 +90,7 @@ impl Session {
     pub(crate) async fn open(global: &Global, command: &Command) -> anyhow::Result<Self> {
         let mut overrides = Overrides::of(global);
         // Wrong settings are told before a profile is even looked for.
-        Settings::read(&|name| overrides.get(name))?;
+        overrides.settings()?;
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some(profile) = &global.profile {
             loader = loader.profile_name(profile);
@@ -89,14 +102,14 @@ impl Session {
         if overrides.get("AWS_REGION").is_none()
             && let Some(region) = config.region()
         {
-            overrides.0.push(("AWS_REGION", region.to_string()));
+            overrides.0.push(("AWS_REGION", "the profile's region", region.to_string()));
         }
-        let settings = Settings::read(&|name| overrides.get(name))?;
+        let settings = overrides.settings()?;
         let now = global.as_of.as_deref().map_or_else(|| Ok(clock()), |text| as_of(text, &settings))?;
         let patience = if matches!(command, Command::Health) { Patience::Probe } else { Patience::Person };
         let aws = Aws::connect(Connection {
             region: settings.region.clone(),
-            credentials: config.credentials_provider().context("no source of AWS credentials")?,
+            credentials: credentials(global, config.credentials_provider()).await?,
             endpoint: global
                 .endpoint_url
                 .clone()
@@ -130,6 +143,29 @@ impl Session {
     }
 }
 
+/// The credentials of the profile that is named, whatever the environment holds, or else of the SDK's chain. Asked for
+/// here, so that their absence is told once and not by every call.
+async fn credentials(
+    global: &Global,
+    chain: Option<SharedCredentialsProvider>,
+) -> anyhow::Result<SharedCredentialsProvider> {
+    let (provider, advice) = match &global.profile {
+        Some(profile) => {
+            let provider = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+            let advice = format!(
+                "the profile {profile:?} has no usable AWS credentials; look at its name, or sign in again (aws sso login)"
+            );
+            (SharedCredentialsProvider::new(provider), advice)
+        }
+        None => {
+            let advice = "no AWS credentials found; choose a --profile, sign in (aws sso login), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+            (chain.context(advice)?, advice.to_owned())
+        }
+    };
+    provider.provide_credentials().await.context(advice)?;
+    Ok(provider)
+}
+
 /// A moment, or a day in the settings' time zone, which begins at midnight.
 fn as_of(text: &str, settings: &Settings) -> anyhow::Result<Timestamp> {
     let day = |day: Date| Ok(day.to_zoned(settings.time_zone.clone())?.timestamp());
@@ -141,6 +177,10 @@ fn as_of(text: &str, settings: &Settings) -> anyhow::Result<Timestamp> {
 /// Warnings and worse, to standard error. The SDK's own are left out: what they say comes back as an error.
 pub(crate) fn init_logging() {
     let only_ours = tracing_subscriber::filter::Targets::new().with_target("secrets_ops", LevelFilter::WARN);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).without_time();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time();
     tracing_subscriber::registry().with(only_ours).with(lines).init();
 }

@@ -1,6 +1,6 @@
 //! The loop of api-health. Unlike a job it always answers, in full to those whom IAM has let through.
 
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::{LambdaEvent, service_fn};
 use secrets_ops::aws::{Aws, Patience};
 use secrets_ops::runbook::JobError;
 use secrets_ops::runbook::health::{self, Cache, Health, State};
@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use crate::http::{Audience, Call, respond};
 use crate::metrics::{Figure, emf};
-use crate::serve::{Failure, Runtime, clock, print};
+use crate::serve::{Runtime, clock, print};
 use crate::{Error, event};
 
 /// Serves health until Lambda ends the process.
@@ -45,10 +45,7 @@ pub async fn serve_health() -> Result<(), Error> {
                 (Err(error), Call::Direct) => Err(JobError::Setting(error.clone())),
             }
         });
-        answer.await.map_err(|error| {
-            tracing::error!(error_type = error.error_type(), %error, "not answered");
-            Diagnostic::from(Failure(error))
-        })
+        answer.await
     }))
     .await
 }

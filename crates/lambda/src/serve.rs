@@ -72,11 +72,24 @@ impl Runtime {
         })
     }
 
-    /// Runs `work` in a span that names the invocation in each log line.
-    pub(crate) async fn invocation<T>(&self, context: &Context, work: impl Future<Output = T>) -> T {
+    /// Runs `work` in a span that names the invocation in each log line, and logs its error, once.
+    ///
+    /// What comes back is not the error itself: `lambda_runtime` logs what it gets with Debug, which holds AWS's whole
+    /// answer.
+    pub(crate) async fn invocation<T>(
+        &self,
+        context: &Context,
+        work: impl Future<Output = Result<T, JobError>>,
+    ) -> Result<T, Diagnostic> {
         let cold_start = self.cold.swap(false, Ordering::Relaxed);
         let span = tracing::info_span!("invocation", request_id = context.request_id, cold_start);
-        work.instrument(span).await
+        let told = async {
+            work.await.map_err(|error| {
+                tracing::error!(error_type = error.error_type(), %error, "failed");
+                Diagnostic { error_type: error.error_type().to_owned(), error_message: error.to_string() }
+            })
+        };
+        told.instrument(span).await
     }
 }
 
@@ -91,16 +104,6 @@ pub(crate) fn clock() -> Timestamp {
     let now = Timestamp::now();
     // Nobody reads nanoseconds.
     Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
-}
-
-/// An error as Lambda shows it.
-#[derive(Debug)]
-pub(crate) struct Failure(pub(crate) JobError);
-
-impl From<Failure> for Diagnostic {
-    fn from(Failure(error): Failure) -> Self {
-        Self { error_type: error.error_type().to_owned(), error_message: error.to_string() }
-    }
 }
 
 /// Serves scheduled jobs until Lambda ends the process. `read` reads the settings of the jobs' own.
@@ -125,11 +128,7 @@ pub async fn serve<S>(
             // Boxed, because the SDK's futures nest deeper than the compiler follows.
             Box::pin(one(aws, settings, own, jobs, trigger, &context, work)).await
         };
-        runtime.invocation(&context, run).await.map_err(|error| {
-            tracing::error!(error_type = error.error_type(), %error, "the job failed");
-            // Not the error itself: the runtime logs what it gets with Debug, which holds AWS's whole answer.
-            Diagnostic::from(Failure(error))
-        })
+        runtime.invocation(&context, run).await
     }))
     .await
 }
@@ -156,7 +155,12 @@ async fn one<S>(
     };
     settings.bucket.owner = Some(account.clone()).filter(|account| !account.is_empty());
     let call = Invocation { job, now, deadline: start + left.saturating_sub(reserve(left)), account };
-    tracing::info!(job, scheduled = trigger.key.is_some(), left_ms = left.as_millis(), "begun");
+    tracing::info!(
+        job,
+        scheduled = trigger.key.is_some(),
+        left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+        "begun"
+    );
 
     let until = now.saturating_add(left).unwrap_or(Timestamp::MAX);
     let work = Box::pin(work(aws, &settings, own, &call));
@@ -164,7 +168,7 @@ async fn one<S>(
     let result = once(aws, &settings.bucket, delivery, work).await;
     let result = finish(aws, &settings, job, result).await;
 
-    let millis = start.elapsed().as_millis();
+    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     match &result {
         Ok(answer) if answer.status == Status::AlreadyDone => {
             tracing::info!(job, "another delivery of this event has done it, or is doing it");
@@ -185,7 +189,7 @@ async fn one<S>(
             print(&metrics::of_run(&settings.namespace, now, job, false, millis_f64(millis), None, &Default::default()))
         }
     }
-    result.map(|answer| Answer { duration_ms: millis.try_into().unwrap_or(u64::MAX), ..answer })
+    result.map(|answer| Answer { duration_ms: millis, ..answer })
 }
 
 impl Jobs {
@@ -210,7 +214,7 @@ fn account(arn: &str) -> &str {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a run takes less than 2^52 ms")]
-fn millis_f64(millis: u128) -> f64 {
+fn millis_f64(millis: u64) -> f64 {
     millis as f64
 }
 

@@ -45,11 +45,12 @@ def make_app(ministack: Any, state: State) -> Any:
         if state.auth and "x-forwarded-proto" not in request.headers:
             # AWS is reached over TLS, and policies say that it must be. A caller's own header stands.
             scope["headers"] = [*scope["headers"], (b"x-forwarded-proto", b"https")]
+        # After a reset, a call that began before it is in nobody's journal any more.
+        lines = state.journal
         started = time.time()
         fault = strike(state.faults, request)
         response = await answer(request, state, forward, fault)
-        line = journal.entry(request, response, started, fault.effect if fault else "")
-        state.journal.append(line)
+        lines.append(journal.entry(request, response, started, fault.effect if fault else ""))
         await deliver(send, scope, state, response, fault)
 
     return app

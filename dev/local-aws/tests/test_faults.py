@@ -3,6 +3,7 @@
 import json
 import time
 import urllib.error
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,24 @@ def test_the_journal_names_what_was_touched_and_holds_no_value(aws: Running, sm:
         ("GetFunctionConfiguration", "", "goal-mandala-prod-api"),
     ]
     assert "CANARY" not in str(lines)
+
+
+def test_a_call_that_began_before_a_reset_is_not_in_the_next_journal(aws: Running, sm: Any) -> None:
+    aws.faults({"match": "*", "delay_ms": 500})
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(sm.list_secrets)
+        while not aws.control("GET", "faults")[0]["seen"]:
+            time.sleep(0.02)
+        aws.reset()
+        late.result()
+    assert aws.journal() == []
+
+
+def test_writes_to_s3_are_kept_with_their_conditions(aws: Running, fresh_name: str) -> None:
+    asked = {"IfNoneMatch": "*", "ServerSideEncryption": "AES256"}
+    aws.client("s3").put_object(Bucket=BUCKET, Key=f"{fresh_name}-conditions", Body=b"", **asked)
+    [line] = aws.journal()
+    assert line["headers"] == {"if-none-match": "*", "x-amz-server-side-encryption": "AES256"}
 
 
 def test_multipart_operations_have_their_own_names(aws: Running, fresh_name: str) -> None:

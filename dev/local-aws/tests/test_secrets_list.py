@@ -110,7 +110,7 @@ def test_name_filter_is_a_prefix_and_knows_case(sm: Any) -> None:
 
 def test_negated_and_tag_filters(sm: Any) -> None:
     assert all(not name.startswith("goal-mandala-prod") for name in only(sm, "name", "!goal-mandala-prod"))
-    assert only(sm, "tag-key", "SecretsOps") == {"goal-mandala-prod-secrets-ops-canary"}
+    assert only(sm, "tag-key", "secrets-ops:") == {"goal-mandala-prod-secrets-ops-canary"}
 
 
 def test_versions_without_a_label_only_when_asked(sm: Any) -> None:

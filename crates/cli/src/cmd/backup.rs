@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use secrets_ops::aws::s3::Bucket;
-use secrets_ops::aws::sts;
+use secrets_ops::aws::{Class, sts};
 use secrets_ops::model::Report;
 use secrets_ops::runbook::backup::{self, Destination, Kind};
 
@@ -12,7 +12,7 @@ use crate::session::{Session, WrongUse};
 use crate::source::{self, S3Url};
 
 pub(crate) async fn run(session: &Session, kind: Kind, to: Option<&str>) -> anyhow::Result<Report> {
-    let account = sts::account(&session.aws).await.context(NO_CREDENTIALS)?;
+    let account = account(session).await?;
     let bucket = Bucket { owner: Some(account.clone()), ..session.settings.bucket.clone() };
     let destination = destination(bucket, to)?;
     let (aws, settings) = (&session.aws, &session.settings);
@@ -20,7 +20,14 @@ pub(crate) async fn run(session: &Session, kind: Kind, to: Option<&str>) -> anyh
     Ok(backup::report(&answer, &settings.region, session.now))
 }
 
-const NO_CREDENTIALS: &str = "AWS did not take the credentials; choose a --profile, or sign in again (aws sso login)";
+async fn account(session: &Session) -> anyhow::Result<String> {
+    sts::account(&session.aws).await.map_err(|error| match error.class {
+        Class::Denied => anyhow::anyhow!(
+            "AWS did not take the credentials; choose a --profile, or sign in again (aws sso login): {error}"
+        ),
+        _ => error.into(),
+    })
+}
 
 fn destination(bucket: Bucket, to: Option<&str>) -> anyhow::Result<Destination> {
     let Some(to) = to else { return Ok(Destination::Bucket { bucket, prefix: None }) };

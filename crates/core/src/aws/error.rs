@@ -4,7 +4,6 @@ use std::error::Error as StdError;
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::model::{Gap, GapReason};
@@ -54,14 +53,12 @@ impl AwsError {
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
     {
         let (class, code, message) = match &error {
-            SdkError::ConstructionFailure(_) => (Class::Invalid, None, DisplayErrorContext(&error).to_string()),
+            SdkError::ConstructionFailure(_) => (Class::Invalid, None, told(&error)),
             SdkError::TimeoutError(_) => (Class::TimedOut, None, "no answer in time".to_owned()),
             SdkError::DispatchFailure(failure) if failure.is_timeout() => {
                 (Class::TimedOut, None, "no answer in time".to_owned())
             }
-            SdkError::DispatchFailure(_) => {
-                (Class::Unavailable, None, format!("not reached: {}", DisplayErrorContext(&error)))
-            }
+            SdkError::DispatchFailure(_) => (Class::Unavailable, None, format!("not reached: {}", told(&error))),
             SdkError::ResponseError(_) => (Class::Garbled, None, "the answer could not be read".to_owned()),
             SdkError::ServiceError(answer) => {
                 let code = answer.err().code().map(str::to_owned);
@@ -74,7 +71,7 @@ impl AwsError {
                 (class, code, message)
             }
             // `SdkError` is non-exhaustive: a kind added later is a failure of unknown cause.
-            _ => (Class::Unavailable, None, DisplayErrorContext(&error).to_string()),
+            _ => (Class::Unavailable, None, told(&error)),
         };
         Self { operation, code, class, message, source: Box::new(error) }
     }
@@ -97,6 +94,16 @@ impl AwsError {
         };
         Gap { what: self.operation.to_owned(), subject: subject.to_owned(), reason, detail: self.message.clone() }
     }
+}
+
+/// The innermost cause in its own words and on one line. The layers around it say nothing to a person, and their Debug
+/// forms hold requests and answers.
+fn told(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// By AWS's code first, since AccessDenied and Throttling are in no service's model, then by HTTP status.
@@ -173,6 +180,14 @@ mod tests {
         ] {
             assert_eq!(classify(Some(code), status), want, "{code}");
         }
+    }
+
+    #[test]
+    fn a_cause_is_told_in_one_line() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] std::io::Error);
+        assert_eq!(told(&Outer(std::io::Error::other("refused\n  by   peer"))), "refused by peer");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudwatchlogs::types::QueryStatus;
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Aws, AwsError};
 
@@ -37,7 +37,7 @@ pub async fn query(
     to: Timestamp,
     deadline: Instant,
 ) -> Result<Vec<Row>, QueryError> {
-    let started = aws
+    let start = aws
         .logs()
         .start_query()
         .log_group_name(log_group)
@@ -45,22 +45,31 @@ pub async fn query(
         .start_time(from.as_second())
         // Insights includes the end; our windows exclude it.
         .end_time(to.as_second() - 1)
-        .send()
+        .send();
+    let started = timeout_at(deadline, start)
         .await
+        .map_err(|_| QueryError::Deadline)?
         .map_err(|error| AwsError::new("logs:StartQuery", error))?;
     let id = started.query_id.unwrap_or_default();
+    match timeout_at(deadline, rows(aws, &id)).await {
+        Ok(rows) => rows,
+        Err(_) => {
+            stop(aws, &id).await;
+            Err(QueryError::Deadline)
+        }
+    }
+}
+
+/// Asks until the query has ended.
+async fn rows(aws: &Aws, id: &str) -> Result<Vec<Row>, QueryError> {
     let mut pause = Duration::from_millis(250);
     loop {
-        if Instant::now() + pause > deadline {
-            stop(aws, &id).await;
-            return Err(QueryError::Deadline);
-        }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(2));
         let answer = aws
             .logs()
             .get_query_results()
-            .query_id(&id)
+            .query_id(id)
             .send()
             .await
             .map_err(|error| AwsError::new("logs:GetQueryResults", error))?;
@@ -82,8 +91,12 @@ fn row(fields: Vec<aws_sdk_cloudwatchlogs::types::ResultField>) -> Row {
 
 /// A query left running goes on billing; if it cannot be stopped, Insights ends it by itself after 60 minutes.
 async fn stop(aws: &Aws, id: &str) {
-    if let Err(error) = aws.logs().stop_query().query_id(id).send().await {
-        let error = AwsError::new("logs:StopQuery", error);
-        tracing::warn!(%error, query = id, "a query could not be stopped");
+    match timeout(Duration::from_millis(500), aws.logs().stop_query().query_id(id).send()).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => {
+            let error = AwsError::new("logs:StopQuery", error);
+            tracing::warn!(%error, query = id, "a query could not be stopped");
+        }
+        Err(_) => tracing::warn!(query = id, "a query could not be stopped in time"),
     }
 }

@@ -27,6 +27,8 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use jiff::Timestamp;
 
+/// Trait of everything that provides credentials.
+pub use aws_sdk_secretsmanager::config::ProvideCredentials;
 pub use aws_sdk_secretsmanager::config::SharedCredentialsProvider;
 pub use error::{AwsError, Class};
 pub use pace::Pace;

@@ -39,7 +39,7 @@ pub struct Secret {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotation_rules: Option<RotationRules>,
     /// Settings of a partner's rotation, as key and value.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, with = "tags", skip_serializing_if = "BTreeMap::is_empty")]
     pub external_secret_rotation_metadata: BTreeMap<String, String>,
     /// The role that a partner's rotation takes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,7 +133,7 @@ impl Secret {
     }
 }
 
-/// AWS writes tags as a list of `{Key, Value}`.
+/// AWS writes tags, and a partner's settings, as a list of `{Key, Value}`.
 mod tags {
     use std::collections::BTreeMap;
 

@@ -135,7 +135,7 @@ pub const REPORT_IAM_ACTIONS: &[&str] = &["s3:PutObject", "kms:GenerateDataKey"]
 /// Writes a report and its notice: the report first, so that a failed channel hides nothing.
 pub(super) async fn tell(aws: &Aws, settings: &Settings, job: &str, report: &Report, now: Timestamp) -> Answer {
     let mut answer = Answer::of_report(job, report);
-    let stamp = now.to_zoned(settings.time_zone.clone()).strftime("%Y%m%d_%H%M%S").to_string();
+    let stamp = now.to_zoned(settings.time_zone.clone()).strftime("%Y%m%d_%H%M%S_%3f").to_string();
     for (suffix, content_type, format) in
         [("json", "application/json", Format::Json), ("txt", "text/plain; charset=utf-8", Format::Table)]
     {
