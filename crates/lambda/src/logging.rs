@@ -31,6 +31,8 @@ fn quiet_below(level: LevelFilter) -> Targets {
         .with_target("hyper", others)
         .with_target("rustls", others)
         .with_target("lambda_runtime", others)
+        // Repeats each error without the request id. A panic is told all the same: by the panic hook, and to Lambda.
+        .with_target("lambda_runtime::layers::panic", LevelFilter::OFF)
 }
 
 #[cfg(test)]
@@ -47,6 +49,8 @@ mod tests {
             assert!(!filter.would_enable(target, &Level::INFO), "{target}");
             assert!(filter.would_enable(target, &Level::WARN), "{target}");
         }
+        assert!(!filter.would_enable("lambda_runtime::layers::panic", &Level::ERROR));
+        assert!(filter.would_enable("lambda_runtime::layers::api_response", &Level::ERROR));
         assert!(!quiet_below(LevelFilter::ERROR).would_enable("aws_config", &Level::WARN));
     }
 }
