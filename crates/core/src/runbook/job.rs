@@ -129,7 +129,7 @@ pub struct Trigger {
     pub key: Option<String>,
 }
 
-/// IAM actions of [`tell`], but for those of the notice; `kms:GenerateDataKey` is used by S3 on our behalf.
+/// IAM actions of writing a report; `kms:GenerateDataKey` is used by S3 on our behalf.
 pub const REPORT_IAM_ACTIONS: &[&str] = &["s3:PutObject", "kms:GenerateDataKey"];
 
 /// Writes a report and its notice: the report first, so that a failed channel hides nothing.
