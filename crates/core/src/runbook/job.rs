@@ -136,15 +136,20 @@ pub const REPORT_IAM_ACTIONS: &[&str] = &["s3:PutObject", "kms:GenerateDataKey"]
 pub(super) async fn tell(aws: &Aws, settings: &Settings, job: &str, report: &Report, now: Timestamp) -> Answer {
     let mut answer = Answer::of_report(job, report);
     let stamp = now.to_zoned(settings.time_zone.clone()).strftime("%Y%m%d_%H%M%S_%3f").to_string();
-    for (suffix, content_type, format) in
-        [("json", "application/json", Format::Json), ("txt", "text/plain; charset=utf-8", Format::Table)]
-    {
-        let key = format!("reports/{job}/{stamp}.{suffix}");
-        let body = render(report, format, settings.lang).into_bytes();
-        match s3::put(aws, &settings.bucket, &key, content_type, body, Expect::Absent).await {
-            Ok(_) => answer.artefacts.push(key),
-            Err(error) => answer.add_gap(error.gap(&key)),
+    let mut stem = format!("reports/{job}/{stamp}");
+    // The first form finds a free name, should another run have taken this moment's; the second lies beside it.
+    for number in 2..=10 {
+        match put_form(aws, settings, &stem, report, Format::Json).await {
+            Err(error) if error.class == Class::Conflict && number < 10 => {
+                stem = format!("reports/{job}/{stamp}-{number}");
+            }
+            Err(error) => break answer.add_gap(error.gap(&stem)),
+            Ok(key) => break answer.artefacts.push(key),
         }
+    }
+    match put_form(aws, settings, &stem, report, Format::Table).await {
+        Ok(key) => answer.artefacts.push(key),
+        Err(error) => answer.add_gap(error.gap(&stem)),
     }
     let artefact = answer.artefacts.last().map(|key| format!("s3://{}/{key}", settings.bucket.name));
     if let Some(notice) = Notice::of_report(settings, job, report, artefact.as_deref()) {
@@ -152,6 +157,23 @@ pub(super) async fn tell(aws: &Aws, settings: &Settings, job: &str, report: &Rep
     }
     answer.success = !answer.artefacts.is_empty();
     answer
+}
+
+/// Writes one form of a report and returns its key. Nothing is overwritten.
+async fn put_form(
+    aws: &Aws,
+    settings: &Settings,
+    stem: &str,
+    report: &Report,
+    format: Format,
+) -> Result<String, AwsError> {
+    let (suffix, content_type) = match format {
+        Format::Json => ("json", "application/json"),
+        _ => ("txt", "text/plain; charset=utf-8"),
+    };
+    let key = format!("{stem}.{suffix}");
+    let body = render(report, format, settings.lang).into_bytes();
+    s3::put(aws, &settings.bucket, &key, content_type, body, Expect::Absent).await.map(|_| key)
 }
 
 /// Sends a notice; what goes wrong with it becomes part of the answer.
@@ -181,4 +203,53 @@ pub async fn finish(
 /// The gap of a job that the deadline stopped.
 pub(super) fn deadline_gap(what: &str, detail: String) -> Gap {
     Gap { what: what.to_owned(), subject: String::new(), reason: GapReason::Deadline, detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::fake::{Fault, World, clients};
+    use crate::model::{Outcome, PolicyDays};
+    use crate::runbook::rotation;
+    use tokio::time::{Duration, Instant};
+
+    async fn report(aws: &Aws, now: Timestamp) -> Report {
+        let policy = PolicyDays { max_age: 90, due_within: 1, grace: 1 };
+        rotation::check(aws, policy, now, Instant::now() + Duration::from_secs(60)).await.unwrap()
+    }
+
+    fn world(faults: Vec<Fault>) -> World {
+        World { secrets: vec!["a".into()], faults, ..World::default() }
+    }
+
+    #[tokio::test]
+    async fn two_runs_of_one_moment_keep_both_reports() {
+        let (aws, shared) = clients(world(vec![]));
+        let settings = Settings::read(&|_| None).unwrap();
+        let now: Timestamp = "2026-11-22T00:00:00.5Z".parse().unwrap();
+        let report = report(&aws, now).await;
+        assert_eq!(report.items[0].outcome, Outcome::Fail);
+        let first = tell(&aws, &settings, "rotation", &report, now).await;
+        let second = tell(&aws, &settings, "rotation", &report, now).await;
+        assert_eq!(
+            first.artefacts,
+            ["reports/rotation/20261122_090000_500.json", "reports/rotation/20261122_090000_500.txt"]
+        );
+        assert_eq!(
+            second.artefacts,
+            ["reports/rotation/20261122_090000_500-2.json", "reports/rotation/20261122_090000_500-2.txt"]
+        );
+        assert_eq!((first.gaps.len(), second.gaps.len(), shared.lock().unwrap().objects.len()), (0, 0, 4));
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_refuses_is_a_gap_and_no_success() {
+        let (aws, _) = clients(world(vec![Fault::of("PutObject", "reports/", "AccessDenied", 403)]));
+        let settings = Settings::read(&|_| None).unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let report = report(&aws, now).await;
+        let answer = tell(&aws, &settings, "rotation", &report, now).await;
+        assert_eq!((answer.success, answer.status, answer.gaps.len()), (false, Status::Incomplete, 2));
+        assert!(answer.gaps.iter().all(|gap| gap.reason == GapReason::Denied));
+    }
 }
