@@ -138,18 +138,21 @@ pub(super) async fn tell(aws: &Aws, settings: &Settings, job: &str, report: &Rep
     let stamp = now.to_zoned(settings.time_zone.clone()).strftime("%Y%m%d_%H%M%S_%3f").to_string();
     let mut stem = format!("reports/{job}/{stamp}");
     // The first form finds a free name, should another run have taken this moment's; the second lies beside it.
-    for number in 2..=10 {
+    let mut number = 1;
+    let first = loop {
         match put_form(aws, settings, &stem, report, Format::Json).await {
             Err(error) if error.class == Class::Conflict && number < 10 => {
+                number += 1;
                 stem = format!("reports/{job}/{stamp}-{number}");
             }
-            Err(error) => break answer.add_gap(error.gap(&stem)),
-            Ok(key) => break answer.artefacts.push(key),
+            done => break done,
         }
-    }
-    match put_form(aws, settings, &stem, report, Format::Table).await {
-        Ok(key) => answer.artefacts.push(key),
-        Err(error) => answer.add_gap(error.gap(&stem)),
+    };
+    for done in [first, put_form(aws, settings, &stem, report, Format::Table).await] {
+        match done {
+            Ok(key) => answer.artefacts.push(key),
+            Err(error) => answer.add_gap(error.gap(&stem)),
+        }
     }
     let artefact = answer.artefacts.last().map(|key| format!("s3://{}/{key}", settings.bucket.name));
     if let Some(notice) = Notice::of_report(settings, job, report, artefact.as_deref()) {
