@@ -116,7 +116,7 @@ impl Session {
                 .or_else(|| environment("AWS_ENDPOINT_URL"))
                 .filter(|url| !url.is_empty()),
             patience,
-            pacing: settings.pacing,
+            policy_rate: settings.policy_rate,
         });
         Ok(Self { settings, aws, now, global: overrides })
     }

@@ -49,6 +49,7 @@ settings! {
     LANG = "SECRETS_OPS_LANG", "ja", "ja or en", "Language of reports and notices.";
     NAMESPACE = "SECRETS_OPS_METRICS_NAMESPACE", "GoalMandala/SecretsManager", "a CloudWatch namespace of at most 255 characters", "Namespace of our metrics, and of the application's cache metrics.";
     PACING = "SECRETS_OPS_PACING", "on", "on or off", "Keeps calls below the account's quotas. Off is for endpoints without quotas.";
+    POLICY_RATE = "SECRETS_OPS_POLICY_RATE", "40", "a number from 1 to 10000", "GetResourcePolicy and ListSecretVersionIds calls a second. The account has 50 of each, shared by everybody in it; more is for endpoints with other quotas.";
     TOPIC = "SECRETS_OPS_TOPIC_ARN", "", "the ARN of an SNS topic", "Where notices go. Without it none are sent.";
     BUCKET = "SECRETS_OPS_BUCKET", "{prefix}-secrets-backup-{env}", "the name of an S3 bucket", "Keeps backups, reports and run markers.";
     BUCKET_KEY = "SECRETS_OPS_BUCKET_KMS_KEY", "", "a KMS key id, ARN or alias", "Key for SSE-KMS. Without it the bucket's default encryption applies.";
@@ -84,8 +85,8 @@ pub struct Settings {
     pub lang: Lang,
     /// Namespace of metrics.
     pub namespace: String,
-    /// Whether calls are kept below the quotas.
-    pub pacing: bool,
+    /// Calls a second of each family with a quota of 50/s; `None`: nothing is paced.
+    pub policy_rate: Option<f64>,
     /// Where notices go.
     pub topic_arn: Option<String>,
     /// Where artefacts go.
@@ -188,7 +189,10 @@ impl Settings {
             time_zone: TimeZone::get(&zone).map_err(|_| wrong_zone())?,
             lang: reader.parsed(LANG, |_| true)?,
             namespace: reader.checked(NAMESPACE, |value| value.len() <= 255 && !value.starts_with("AWS/"))?,
-            pacing: reader.checked(PACING, |value| value == "on" || value == "off")? == "on",
+            policy_rate: match reader.checked(PACING, |value| value == "on" || value == "off")?.as_str() {
+                "off" => None,
+                _ => Some(reader.parsed(POLICY_RATE, |rate: &f64| (1.0..=10_000.0).contains(rate))?),
+            },
             topic_arn: reader.optional(TOPIC).map(|_| reader.checked(TOPIC, topic)).transpose()?,
             bucket: Bucket { name: reader.checked(BUCKET, bucket)?, kms_key: reader.optional(BUCKET_KEY), owner: None },
         })

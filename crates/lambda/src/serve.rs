@@ -68,7 +68,7 @@ impl Runtime {
             credentials: SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()),
             endpoint: environment("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()),
             patience,
-            pacing: settings.pacing,
+            policy_rate: settings.policy_rate,
         })
     }
 

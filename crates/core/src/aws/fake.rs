@@ -83,11 +83,11 @@ pub(crate) fn clients(world: World) -> (Aws, Shared) {
         credentials: SharedCredentialsProvider::new(credentials),
         endpoint: Some("http://aws.test".into()),
         patience: Patience::Job,
-        pacing: false,
+        policy_rate: None,
     };
     let mut config = Aws::connect(connection).config.into_builder();
     config.set_http_client(Some(http_client_fn(move |_, _| connector.clone())));
-    (Aws::from_config(config.build(), false), shared)
+    (Aws::from_config(config.build(), None), shared)
 }
 
 #[derive(Debug)]
@@ -126,6 +126,7 @@ fn secrets_manager(world: &mut World, operation: &str, body: &[u8]) -> HttpRespo
         "ListSecrets" => ("ListSecrets", input["NextToken"].as_str().unwrap_or_default()),
         "DescribeSecret" => ("DescribeSecret", id),
         "GetResourcePolicy" => ("GetResourcePolicy", id),
+        "ListSecretVersionIds" => ("ListSecretVersionIds", id),
         other => panic!("nobody should call {other}"),
     };
     if let Some(fault) = world.call(operation, about) {
@@ -147,6 +148,10 @@ fn secrets_manager(world: &mut World, operation: &str, body: &[u8]) -> HttpRespo
             "Name": name_of(id),
             "Description": format!("about {}", name_of(id)),
             "VersionIdsToStages": {"v1": ["AWSCURRENT"]},
+        }),
+        "ListSecretVersionIds" => json!({
+            "ARN": id,
+            "Versions": [{"VersionId": "v1", "VersionStages": ["AWSCURRENT"], "CreatedDate": 1.0}],
         }),
         _ => json!({"ARN": id, "ResourcePolicy": world.policies.get(name_of(id))}),
     };

@@ -55,8 +55,9 @@ pub struct Connection {
     pub endpoint: Option<String>,
     /// How long a call is tried.
     pub patience: Patience,
-    /// Off only for endpoints without quotas.
-    pub pacing: bool,
+    /// Calls a second of GetResourcePolicy and its family, and of ListSecretVersionIds, which have a quota of 50/s each.
+    /// `None`, which lifts every pace: only for endpoints without quotas.
+    pub policy_rate: Option<f64>,
 }
 
 /// The clients of one run, each made when first asked for: a function links only the clients that it uses.
@@ -81,19 +82,19 @@ struct Paces {
     list_secrets: Pace,
     /// Quota 50/s for all four policy operations together, not adjustable.
     resource_policy: Pace,
+    /// Quota 50/s.
+    list_versions: Pace,
     /// Quota 2/s, not adjustable.
     lookup_events: Pace,
 }
 
-/// GetResourcePolicy calls a second: below the account's 50/s, so that others can still work.
-pub const POLICY_RATE: f64 = 40.0;
 const LIST_RATE: f64 = 50.0;
 const LOOKUP_RATE: f64 = 1.8;
 
 impl Aws {
     /// Prepares the clients; calls nothing. Must run inside a Tokio runtime.
     pub fn connect(connection: Connection) -> Self {
-        let Connection { region, credentials, endpoint, patience, pacing } = connection;
+        let Connection { region, credentials, endpoint, patience, policy_rate } = connection;
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region))
@@ -102,16 +103,18 @@ impl Aws {
             .retry_config(patience.retries())
             .timeout_config(patience.timeouts());
         config.set_endpoint_url(endpoint);
-        Self::from_config(config.build(), pacing)
+        Self::from_config(config.build(), policy_rate)
     }
 
-    fn from_config(config: SdkConfig, pacing: bool) -> Self {
-        let pace = |rate| if pacing { Pace::new(rate) } else { Pace::off() };
+    fn from_config(config: SdkConfig, policy_rate: Option<f64>) -> Self {
+        let pace = |rate| if policy_rate.is_some() { Pace::new(rate) } else { Pace::off() };
+        let policies = || policy_rate.map_or_else(Pace::off, Pace::new);
         Self {
             config,
             paces: Paces {
                 list_secrets: pace(LIST_RATE),
-                resource_policy: pace(POLICY_RATE),
+                resource_policy: policies(),
+                list_versions: policies(),
                 lookup_events: pace(LOOKUP_RATE),
             },
             cloudtrail: OnceLock::new(),
@@ -235,7 +238,7 @@ pub(crate) mod mocked {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("ap-northeast-1"))
             .build();
-        Aws::from_config(config, false)
+        Aws::from_config(config, None)
     }
 
     impl Aws {

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_secretsmanager::types::{SecretVersionsListEntry, SortByType, SortOrderType};
+
 use super::{Aws, AwsError, timestamp};
-use crate::model::{Replica, RotationRules, Secret};
+use crate::model::{Replica, RotationRules, Secret, Version};
 
 /// One page of ListSecrets.
 #[derive(Debug)]
@@ -14,7 +16,8 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// Reads the page at `token`, secrets scheduled for deletion included.
+/// Reads the page at `token`, secrets scheduled for deletion included, the oldest secret first: what is made while a
+/// long run goes on comes last, and a run that lost its token can find its place again by the date.
 ///
 /// The list may lag reality by five minutes, and may show a secret twice or not at all if it changes meanwhile.
 pub async fn list_page(aws: &Aws, token: Option<String>) -> Result<Page, AwsError> {
@@ -23,6 +26,8 @@ pub async fn list_page(aws: &Aws, token: Option<String>) -> Result<Page, AwsErro
         .secrets_manager()
         .list_secrets()
         .include_planned_deletion(true)
+        .sort_by(SortByType::CreatedDate)
+        .sort_order(SortOrderType::Asc)
         .max_results(100)
         .set_next_token(token)
         .send()
@@ -56,6 +61,42 @@ pub async fn resource_policy(aws: &Aws, arn: &str) -> Result<Option<String>, Aws
         .await
         .map(|answer| answer.resource_policy)
         .map_err(|error| AwsError::new("secretsmanager:GetResourcePolicy", error))
+}
+
+/// Every version of a secret with its dates, deprecated ones included, the oldest first.
+pub async fn versions(aws: &Aws, arn: &str) -> Result<Vec<Version>, AwsError> {
+    let mut all = Vec::new();
+    let mut token = None;
+    loop {
+        aws.paces.list_versions.wait().await;
+        let page = aws
+            .secrets_manager()
+            .list_secret_version_ids()
+            .secret_id(arn)
+            .include_deprecated(true)
+            .max_results(100)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|error| AwsError::new("secretsmanager:ListSecretVersionIds", error))?;
+        all.extend(page.versions.unwrap_or_default().into_iter().filter_map(version));
+        token = page.next_token.filter(|token| !token.is_empty());
+        if token.is_none() {
+            // AWS promises no order; the same estate must make the same archive.
+            all.sort_by(|a: &Version, b| (a.created_date, &a.version_id).cmp(&(b.created_date, &b.version_id)));
+            return Ok(all);
+        }
+    }
+}
+
+fn version(entry: SecretVersionsListEntry) -> Option<Version> {
+    Some(Version {
+        version_id: entry.version_id?,
+        version_stages: entry.version_stages.unwrap_or_default(),
+        created_date: entry.created_date.as_ref().and_then(timestamp),
+        last_accessed_date: entry.last_accessed_date.as_ref().and_then(timestamp),
+        kms_key_ids: entry.kms_key_ids.unwrap_or_default(),
+    })
 }
 
 /// Whether the value of `id` can be read and decrypted. The value itself is dropped here, unseen.
@@ -110,7 +151,9 @@ macro_rules! secret {
                 .collect(),
             version_ids_to_stages: $from.$versions.unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(),
             replication_status: $replicas,
+            versions: Vec::new(),
             resource_policy: None,
+            resource_policy_as_of: None,
             unread: Vec::new(),
         }
     };

@@ -7,5 +7,5 @@ mod text;
 
 pub use report::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Severity, Status};
 pub use rotation::{EXEMPT_TAG, PolicyDays, RotationVerdict, judge_rotation};
-pub use secret::{Replica, RotationRules, Secret};
+pub use secret::{Replica, RotationRules, Secret, Version};
 pub use text::{Lang, Text};

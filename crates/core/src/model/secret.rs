@@ -74,12 +74,39 @@ pub struct Secret {
     /// Only DescribeSecret tells it; ListSecrets leaves it empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replication_status: Vec<Replica>,
+    /// Every version with its dates, the deprecated ones without labels included; not part of DescribeSecret's answer,
+    /// read by ListSecretVersionIds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Version>,
     /// JSON text; not part of DescribeSecret's answer, read by GetResourcePolicy. Absent: the secret has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_policy: Option<String>,
+    /// Present where an incremental backup took the policy over from an earlier one: when it was really read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_policy_as_of: Option<Timestamp>,
     /// Properties that could not be read, so that their absence here is not taken for "none".
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<String>,
+}
+
+/// One version of a secret's value, without the value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Version {
+    /// The client request token that made it.
+    pub version_id: String,
+    /// Its labels; none: it is deprecated, and AWS may delete it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub version_stages: Vec<String>,
+    /// When it was made: the age of the value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<Timestamp>,
+    /// The day of its last read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_accessed_date: Option<Timestamp>,
+    /// The keys that encrypt it; `DefaultEncryptionKey` stands for `aws/secretsmanager`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kms_key_ids: Vec<String>,
 }
 
 /// When a secret is rotated. AWS answers with both forms and takes only one of them back.

@@ -10,7 +10,7 @@ fn defaults_are_the_names_of_the_runbook() {
     assert_eq!(settings.bucket.name, "goal-mandala-secrets-backup-prod");
     assert_eq!(settings.region, "ap-northeast-1");
     assert_eq!(settings.namespace, "GoalMandala/SecretsManager");
-    assert!(settings.pacing);
+    assert_eq!(settings.policy_rate, Some(40.0));
     assert_eq!(settings.topic_arn, None);
     let health = HealthSettings::read(&with(&[])).unwrap();
     assert_eq!(

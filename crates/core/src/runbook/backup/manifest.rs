@@ -37,9 +37,42 @@ pub struct Summary {
     pub described: u64,
     /// Secrets whose configuration is in the archive.
     pub written: u64,
+    /// How many policies an incremental backup took over from the one before; absent: all were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incremental: Option<Incremental>,
+    /// Secrets whose values are in the archive, encrypted; absent: values were not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub values: Option<u64>,
+    /// The archives of a backup that took more than one invocation, in order; none: there is one, `<name>.tar.gz`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// The archive itself: only in the manifest beside it, since a file cannot hold its own hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive: Option<Entry>,
+}
+
+/// What an incremental backup did not read anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incremental {
+    /// The backup that the policies were taken over from.
+    pub base: String,
+    /// Policies that were taken over.
+    pub reused: u64,
+    /// Runs since all policies were read; 1 for the first after a full pass.
+    pub runs: u64,
+}
+
+/// One archive of a backup in several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// File name beside the sealed manifest; its own manifest lies beside it.
+    pub path: String,
+    /// In bytes.
+    pub size: u64,
+    /// Lower-case hexadecimal.
+    pub sha256: String,
+    /// Secrets whose configuration is in it.
+    pub written: u64,
 }
 
 /// The whole manifest, as a reader sees it.

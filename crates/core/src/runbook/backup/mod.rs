@@ -6,8 +6,10 @@ mod fault;
 mod history;
 mod kind;
 mod manifest;
+pub mod values;
 mod verify;
 
+use futures_util::future::join;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
@@ -18,7 +20,7 @@ pub use destination::{Destination, manifest_key};
 pub use fault::Fault;
 pub use history::{Backup, history, latest, report as history_report};
 pub use kind::Kind;
-pub use manifest::{Entry, Manifest, SCHEMA, Summary};
+pub use manifest::{Entry, Incremental, Manifest, Part, SCHEMA, Summary};
 pub use verify::verify;
 
 use super::job::{deadline_gap, notice_or_gap};
@@ -35,6 +37,7 @@ pub const IAM_ACTIONS: &[&str] = &[
     "secretsmanager:ListSecrets",
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetResourcePolicy",
+    "secretsmanager:ListSecretVersionIds",
     "s3:PutObject",
     "s3:AbortMultipartUpload",
     "kms:GenerateDataKey",
@@ -163,11 +166,21 @@ async fn read(aws: &Aws, listed: Secret) -> Read {
             (secret, false)
         }
     };
-    match secrets_manager::resource_policy(aws, &arn).await {
+    // Each has a quota of its own, so that both at once take no longer than one.
+    let (policy, versions) =
+        join(secrets_manager::resource_policy(aws, &arn), secrets_manager::versions(aws, &arn)).await;
+    match policy {
         Ok(policy) => secret.resource_policy = policy,
         Err(error) => {
             gaps.push(error.gap(&secret.name));
             secret.unread.push("ResourcePolicy".to_owned());
+        }
+    }
+    match versions {
+        Ok(versions) => secret.versions = versions,
+        Err(error) => {
+            gaps.push(error.gap(&secret.name));
+            secret.unread.push("Versions".to_owned());
         }
     }
     Read { secret, described, gaps }
@@ -231,6 +244,9 @@ impl Tally {
             listed: self.listed,
             described: self.described,
             written: self.written,
+            incremental: None,
+            values: None,
+            parts: Vec::new(),
             archive: None,
         }
     }

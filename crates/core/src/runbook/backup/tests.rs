@@ -106,15 +106,23 @@ async fn no_call_is_made_twice() {
     let (aws, shared) = clients(world(&["a", "b", "c"]));
     back_up(&aws, later()).await.unwrap();
     let calls = shared.lock().unwrap().calls.clone();
-    let expected = [("DescribeSecret", 3), ("GetResourcePolicy", 3), ("ListSecrets", 2), ("PutObject", 2)];
+    let expected = [
+        ("DescribeSecret", 3),
+        ("GetResourcePolicy", 3),
+        ("ListSecretVersionIds", 3),
+        ("ListSecrets", 2),
+        ("PutObject", 2),
+    ];
     assert_eq!(calls.into_iter().collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]
 async fn one_denied_secret_among_many_is_a_named_gap() {
-    for (operation, unread, described) in
-        [("GetResourcePolicy", "ResourcePolicy", 3), ("DescribeSecret", "ReplicationStatus", 2)]
-    {
+    for (operation, unread, described) in [
+        ("GetResourcePolicy", "ResourcePolicy", 3),
+        ("ListSecretVersionIds", "Versions", 3),
+        ("DescribeSecret", "ReplicationStatus", 2),
+    ] {
         let mut world = world(&["a", "denied", "c"]);
         world.faults.push(Fault::of(operation, "denied", "AccessDeniedException", 400));
         let (aws, shared) = clients(world);
@@ -138,7 +146,7 @@ async fn one_denied_secret_among_many_is_a_named_gap() {
 
 #[tokio::test]
 async fn a_secret_that_vanishes_is_named_and_the_rest_is_kept() {
-    for (operation, written) in [("DescribeSecret", 2), ("GetResourcePolicy", 3)] {
+    for (operation, written) in [("DescribeSecret", 2), ("GetResourcePolicy", 3), ("ListSecretVersionIds", 3)] {
         let mut world = world(&["a", "gone", "c"]);
         world.faults.push(Fault::of(operation, "gone", "ResourceNotFoundException", 400));
         let (aws, shared) = clients(world);
