@@ -16,17 +16,23 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from local_aws.running import Running
+from samtranslator.yaml_helper import yaml_parse
 
-from deployment import ACCOUNT, ROOT, Deployment, account_before_the_stack, deploy
+from deployment import ACCOUNT, CODE_BUCKET, ROOT, TEMPLATE, Deployment, account_before_the_stack, deploy
 
 HEALTH = "goal-mandala-prod-secrets-api-health"
 BACKUP = "goal-mandala-secrets-backup"
 ROTATION = "goal-mandala-prod-secrets-rotation-checker"
 AUDIT = "goal-mandala-prod-secrets-audit-runner"
+DRILL = "goal-mandala-prod-secrets-restore-drill"
+MACHINE = f"arn:aws:states:ap-northeast-1:{ACCOUNT}:stateMachine:goal-mandala-prod-secrets-backup"
 BUCKET = "goal-mandala-secrets-backup-prod"
 CANARY = "goal-mandala-prod-secrets-ops-canary"
 DATABASE = "goal-mandala-prod-secret-database"
 TOPIC = f"arn:aws:sns:ap-northeast-1:{ACCOUNT}:goal-mandala-prod-alerts"
+VALUES = "goal-mandala-prod-secret-"
+OPTIONS = {"LargeEstate": "ENABLED", "ValueBackupPrefix": VALUES, "RestoreDrillState": "SCHEDULED"}
+SECRETS = f"arn:aws:secretsmanager:ap-northeast-1:{ACCOUNT}:secret:"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +41,21 @@ def stack(
 ) -> Deployment:
     scratch = tmp_path_factory.mktemp("deploy")
     return deploy(local_aws(account_before_the_stack(scratch), auth=True), bootstraps, scratch)
+
+
+@pytest.fixture(scope="module")
+def full(
+    local_aws: Callable[..., Running], bootstraps: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Deployment:
+    """The stack with all that is off by default."""
+    scratch = tmp_path_factory.mktemp("deploy-full")
+    return deploy(local_aws(account_before_the_stack(scratch), auth=True), bootstraps, scratch, **OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def template() -> dict[str, Any]:
+    """As it is written, for what the local AWS does not keep."""
+    return dict(yaml_parse(TEMPLATE.read_text(encoding="utf-8")))
 
 
 # --- What is made
@@ -96,15 +117,17 @@ def test_schedules_name_job_and_time(stack: Deployment) -> None:
     }
 
 
-def test_failed_events_are_kept(stack: Deployment) -> None:
-    for function in (HEALTH, BACKUP, ROTATION, AUDIT):
-        config = stack.aws.client("lambda").get_function_event_invoke_config(FunctionName=function, Qualifier="$LATEST")
+def test_failed_events_are_kept(full: Deployment) -> None:
+    for function in (HEALTH, BACKUP, ROTATION, AUDIT, DRILL):
+        config = full.aws.client("lambda").get_function_event_invoke_config(FunctionName=function, Qualifier="$LATEST")
         destination = config["DestinationConfig"]["OnFailure"]["Destination"]
         assert destination.endswith(":goal-mandala-prod-secrets-ops-failed"), function
 
 
-def test_alarms_tell_both_ways(stack: Deployment) -> None:
-    alarms = stack.aws.client("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
+@pytest.mark.parametrize("which", ["stack", "full"])
+def test_alarms_tell_both_ways(which: str, request: pytest.FixtureRequest) -> None:
+    deployed = request.getfixturevalue(which)
+    alarms = deployed.aws.client("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
     for alarm in alarms:
         assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC], alarm["AlarmName"]
         # What PutMetricAlarm accepts: a day in all, or seven where a period is an hour or more.
@@ -112,6 +135,166 @@ def test_alarms_tell_both_ways(stack: Deployment) -> None:
         assert alarm["Period"] * alarm["EvaluationPeriods"] <= limit, alarm["AlarmName"]
     silent_on_no_data = {alarm["AlarmName"] for alarm in alarms if alarm["TreatMissingData"] != "breaching"}
     assert not [name for name in silent_on_no_data if name.endswith("-missed")]
+
+
+# --- What the parameters decide
+
+# What is there only under a condition. All but the last four are part of `full`.
+CONDITIONAL = {
+    "BackupMachine": "BacksUpInChunks",
+    "BackupMachineLogGroup": "BacksUpInChunks",
+    "BackupMachineRole": "BacksUpInChunks",
+    "BackupMachineSchedulerRole": "BacksUpInChunks",
+    "BackupMachineFailed": "BacksUpInChunks",
+    "ValueBackupPolicy": "BacksUpValues",
+    "ValueKey": "BacksUpValues",
+    "ValueKeyAlias": "BacksUpValues",
+    "ValueMacKey": "BacksUpValues",
+    "ValueMacKeyAlias": "BacksUpValues",
+    "RestoreDrillOverdue": "DrillsRestore",
+    "DrillFunction": "SchedulesDrills",
+    "DrillLogGroup": "SchedulesDrills",
+    "DrillRole": "SchedulesDrills",
+    "DrillErrors": "SchedulesDrills",
+    "DrillThrottles": "SchedulesDrills",
+    "AlertSubscription": "HasAlertEmail",
+    "AssumeTargetRolesPolicy": "AssumesTargetRoles",
+    "AuditWeeklyMissed": "AuditsWeekly",
+    "AuditMonthlyMissed": "AuditsMonthly",
+}
+MADE_BY_SAM = {"BackupMachineDaily", "BackupMachineMonthly", "DrillFunctionWeekly", "DrillFunctionEventInvokeConfig"}
+
+
+def test_options_are_off_unless_asked_for(stack: Deployment, full: Deployment, template: dict[str, Any]) -> None:
+    written = {key: resource.get("Condition") for key, resource in template["Resources"].items()}
+    assert {key: condition for key, condition in written.items() if condition} == CONDITIONAL
+    assert full.types.keys() - stack.types.keys() == {*list(CONDITIONAL)[:-4], *MADE_BY_SAM}
+    assert not stack.types.keys() - full.types.keys()
+
+
+def test_a_drill_by_hand_is_watched_but_not_run(template: dict[str, Any]) -> None:
+    conditions = template["Conditions"]
+    assert conditions["DrillsRestore"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "RestoreDrillState"}, "DISABLED"]}]}
+    assert conditions["SchedulesDrills"] == {"Fn::Equals": [{"Ref": "RestoreDrillState"}, "SCHEDULED"]}
+    variables = template["Resources"]["AuditFunction"]["Properties"]["Environment"]["Variables"]
+    parts = variables["SECRETS_OPS_WATCHED_JOBS"]["Fn::Sub"][1]
+    assert parts["Drill"] == {"Fn::If": ["DrillsRestore", ",restore-drill", ""]}
+
+
+def test_targets_alone_are_refused(stack: Deployment) -> None:
+    """Without the state machine they would be backed up by nobody."""
+    with pytest.raises(ClientError, match="LargeEstate"):
+        stack.aws.client("cloudformation").create_stack(
+            StackName="targets-alone",
+            TemplateURL=f"{stack.aws.endpoint}/{CODE_BUCKET}/template.yaml",
+            Parameters=[{"ParameterKey": "BackupTargets", "ParameterValue": '[{"region":"us-east-1"}]'}],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+
+
+def test_each_kind_of_backup_is_kept_for_its_own_time(template: dict[str, Any]) -> None:
+    rules = template["Resources"]["Bucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if rule.get("Prefix", "").endswith("-backups/")}
+    assert days == {
+        "daily-backups/": {"Ref": "DailyBackupRetentionDays"},
+        "monthly-backups/": {"Ref": "MonthlyBackupRetentionDays"},
+        "manual-backups/": {"Ref": "ManualBackupRetentionDays"},
+    }
+    # All that the functions note, but for the ledger, which must outlive a job that has stopped running.
+    notes = {rule["Prefix"] for rule in rules if rule.get("Prefix", "").startswith("runs/")}
+    assert notes == {"runs/backup-", "runs/backup/", "runs/rotation/", "runs/audit-", "runs/restore-drill/"}
+
+
+def test_machine_replaces_the_schedules_of_the_backup(stack: Deployment, full: Deployment) -> None:
+    direct, machine = backup_schedules(stack), backup_schedules(full)
+    assert {key: schedule["State"] for key, schedule in direct.items()} == {
+        (BACKUP, "backup-daily"): "ENABLED",
+        (BACKUP, "backup-monthly"): "ENABLED",
+    }
+    assert {key: schedule["State"] for key, schedule in machine.items()} == {
+        (BACKUP, "backup-daily"): "DISABLED",
+        (BACKUP, "backup-monthly"): "DISABLED",
+        ("goal-mandala-prod-secrets-backup", "backup-daily"): "ENABLED",
+        ("goal-mandala-prod-secrets-backup", "backup-monthly"): "ENABLED",
+    }
+    for job in ("backup-daily", "backup-monthly"):
+        before, after = direct[BACKUP, job], machine["goal-mandala-prod-secrets-backup", job]
+        for what in ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow"):
+            assert after[what] == before[what], (job, what)
+        for what in ("Input", "RetryPolicy", "DeadLetterConfig"):
+            assert after["Target"][what] == before["Target"][what], (job, what)
+        assert after["Target"]["Arn"] == full.outputs["BackupMachineArn"] == MACHINE
+        assert after["Target"]["RoleArn"].endswith(f"role/{full.physical['BackupMachineSchedulerRole']}")
+
+
+def backup_schedules(deployed: Deployment) -> dict[tuple[str, str], dict[str, Any]]:
+    """By name of the target and job."""
+    scheduler = deployed.aws.client("scheduler")
+    found = {}
+    for summary in scheduler.list_schedules()["Schedules"]:
+        schedule = scheduler.get_schedule(Name=summary["Name"])
+        job = json.loads(schedule["Target"]["Input"])["job"]
+        if job.startswith("backup-"):
+            found[schedule["Target"]["Arn"].rpartition(":")[2], job] = schedule
+    return found
+
+
+def test_functions_are_told_what_the_parameters_say(stack: Deployment, full: Deployment) -> None:
+    told = {
+        "SECRETS_OPS_POLICY_RATE": "40",
+        "SECRETS_OPS_FULL_PASS_EVERY": "1",
+        "SECRETS_OPS_VALUE_PREFIX": "",
+        "SECRETS_OPS_VALUE_KEY": "",
+        "SECRETS_OPS_VALUE_MAC_KEY": "",
+    }
+    assert told.items() <= variables(stack, BACKUP).items()
+    kms = f"arn:aws:kms:ap-northeast-1:{ACCOUNT}:key/"
+    told |= {
+        "SECRETS_OPS_VALUE_PREFIX": VALUES,
+        "SECRETS_OPS_VALUE_KEY": kms + full.physical["ValueKey"],
+        "SECRETS_OPS_VALUE_MAC_KEY": kms + full.physical["ValueMacKey"],
+    }
+    assert told.items() <= variables(full, BACKUP).items()
+    assert variables(stack, AUDIT)["SECRETS_OPS_WATCHED_JOBS"] == "backup-daily,backup-monthly,rotation"
+    assert variables(full, AUDIT)["SECRETS_OPS_WATCHED_JOBS"] == "backup-daily,backup-monthly,rotation,restore-drill"
+    drill = variables(full, DRILL)
+    assert drill["SECRETS_OPS_DRILL_PREFIX"] == "secrets-ops-drill/"
+    assert {drill["SECRETS_OPS_BUCKET"], drill["SECRETS_OPS_TOPIC_ARN"]} == {BUCKET, TOPIC}
+
+
+def variables(deployed: Deployment, function: str) -> dict[str, str]:
+    configuration = deployed.aws.client("lambda").get_function_configuration(FunctionName=function)
+    return dict(configuration["Environment"]["Variables"])
+
+
+def test_an_overdue_drill_alarms(full: Deployment) -> None:
+    name = "goal-mandala-prod-secrets-restore-drill-overdue"
+    [alarm] = full.aws.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert alarm["Dimensions"] == [{"Name": "Job", "Value": "restore-drill"}]
+    assert (alarm["MetricName"], alarm["ComparisonOperator"]) == ("HoursSinceSuccess", "GreaterThanThreshold")
+    assert (alarm["Threshold"], alarm["TreatMissingData"]) == (744.0, "breaching")
+
+
+def test_a_failed_machine_alarms(full: Deployment) -> None:
+    name = "goal-mandala-prod-secrets-backup-machine-failed"
+    [alarm] = full.aws.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/States", "ExecutionsFailed")
+    assert alarm["Dimensions"] == [{"Name": "StateMachineArn", "Value": MACHINE}]
+
+
+def test_keys_of_the_values(full: Deployment, template: dict[str, Any]) -> None:
+    kms = full.aws.client("kms")
+    keys = {key: kms.describe_key(KeyId=full.physical[key])["KeyMetadata"] for key in ("ValueKey", "ValueMacKey")}
+    assert (keys["ValueKey"]["KeySpec"], keys["ValueKey"]["KeyUsage"]) == ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT")
+    assert (keys["ValueMacKey"]["KeySpec"], keys["ValueMacKey"]["KeyUsage"]) == ("HMAC_256", "GENERATE_VERIFY_MAC")
+    assert kms.get_key_rotation_status(KeyId=full.physical["ValueKey"])["KeyRotationEnabled"]
+    aliases = {alias["AliasName"]: alias.get("TargetKeyId") for alias in kms.list_aliases()["Aliases"]}
+    assert aliases["alias/goal-mandala-prod-secrets-ops-values"] == full.physical["ValueKey"]
+    assert aliases["alias/goal-mandala-prod-secrets-ops-values-mac"] == full.physical["ValueMacKey"]
+    # Without them no value could ever be read again.
+    for key in keys:
+        resource = template["Resources"][key]
+        assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain"), key
 
 
 # --- What the functions do
@@ -247,7 +430,9 @@ REFUSED: list[tuple[str, str, str, dict[str, Any]]] = [
     ("BackupRole", "secretsmanager", "batch_get_secret_value", {"SecretIdList": [DATABASE]}),
     ("BackupRole", "secretsmanager", "put_secret_value", {**SECRET, "SecretString": "x"}),
     ("BackupRole", "secretsmanager", "delete_secret", SECRET),
-    ("BackupRole", "s3", "get_object", OTHER_OBJECT),
+    ("BackupRole", "s3", "get_object", {"Bucket": BUCKET, "Key": "reports/x"}),
+    ("BackupRole", "s3", "list_objects_v2", {"Bucket": BUCKET}),
+    ("BackupRole", "s3", "list_objects_v2", {"Bucket": BUCKET, "Prefix": "reports/"}),
     ("BackupRole", "s3", "delete_object", OTHER_OBJECT),
     ("BackupRole", "s3", "put_object", {"Bucket": BUCKET, "Key": "reports/x", "Body": b""}),
     ("BackupRole", "s3", "put_object", {"Bucket": "code", "Key": "secrets-backup.zip", "Body": b""}),
@@ -274,10 +459,121 @@ REFUSED: list[tuple[str, str, str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("role", "service", "call", "arguments"), REFUSED, ids=lambda value: str(value)[:30])
 def test_roles_are_refused(stack: Deployment, role: str, service: str, call: str, arguments: dict[str, Any]) -> None:
+    assert_refused(stack, role, service, call, arguments)
+
+
+def assert_refused(deployed: Deployment, role: str, service: str, call: str, arguments: dict[str, Any]) -> None:
+    client = deployed.as_role(role, service)
     with pytest.raises(ClientError) as error:
-        getattr(stack.as_role(role, service), call)(**arguments)
+        getattr(client, call)(**arguments)
     # The answer has to be a refusal, not a complaint about the arguments.
     assert error.value.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException", "AuthorizationError")
+
+
+COPY = {"Name": "secrets-ops-drill/copy"}
+POLICY = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*"}]})
+REFUSED_WITH_OPTIONS: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("BackupRole", "secretsmanager", "get_secret_value", {"SecretId": CANARY}),
+    ("BackupRole", "secretsmanager", "get_secret_value", {"SecretId": "goal-mandala-prod-unused-091d"}),
+    ("BackupRole", "secretsmanager", "batch_get_secret_value", {"SecretIdList": [DATABASE]}),
+    ("BackupRole", "secretsmanager", "put_secret_value", {**SECRET, "SecretString": "x"}),
+    ("BackupRole", "secretsmanager", "create_secret", COPY),
+    ("BackupRole", "lambda", "invoke", {"FunctionName": BACKUP}),
+    ("DrillRole", "secretsmanager", "get_secret_value", SECRET),
+    ("DrillRole", "secretsmanager", "batch_get_secret_value", {"SecretIdList": [DATABASE]}),
+    ("DrillRole", "secretsmanager", "create_secret", {"Name": "goal-mandala-prod-secret-copy"}),
+    ("DrillRole", "secretsmanager", "describe_secret", SECRET),
+    ("DrillRole", "secretsmanager", "delete_secret", SECRET),
+    ("DrillRole", "secretsmanager", "put_resource_policy", {**SECRET, "ResourcePolicy": POLICY}),
+    ("DrillRole", "s3", "put_object", {**OTHER_OBJECT, "Body": b""}),
+    ("DrillRole", "s3", "get_object", {"Bucket": BUCKET, "Key": "reports/x"}),
+    ("DrillRole", "s3", "delete_object", OTHER_OBJECT),
+    ("BackupMachineRole", "lambda", "invoke", {"FunctionName": DRILL}),
+    ("BackupMachineRole", "secretsmanager", "list_secrets", {}),
+    ("BackupMachineRole", "s3", "get_object", OTHER_OBJECT),
+    ("BackupMachineSchedulerRole", "lambda", "invoke", {"FunctionName": BACKUP}),
+    ("BackupMachineSchedulerRole", "stepfunctions", "start_execution", {"stateMachineArn": f"{MACHINE}-other"}),
+    ("SchedulerRole", "stepfunctions", "start_execution", {"stateMachineArn": MACHINE}),
+]
+
+
+@pytest.mark.parametrize(
+    ("role", "service", "call", "arguments"), REFUSED_WITH_OPTIONS, ids=lambda value: str(value)[:30]
+)
+def test_roles_are_refused_with_options(
+    full: Deployment, role: str, service: str, call: str, arguments: dict[str, Any]
+) -> None:
+    assert_refused(full, role, service, call, arguments)
+
+
+@pytest.mark.parametrize("role", ["SchedulerRole", "BackupMachineRole", "BackupMachineSchedulerRole"])
+def test_other_accounts_cannot_use_a_role_through_a_service(template: dict[str, Any], role: str) -> None:
+    [trust] = template["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_denial_of_values_spares_exactly_the_prefix(stack: Deployment, full: Deployment) -> None:
+    batches = {"Action": "secretsmanager:BatchGetSecretValue", "Resource": "*"}
+    values = {"Action": "secretsmanager:GetSecretValue"}
+    assert denials(stack) == [{**values, "Resource": "*"}, batches]
+    assert denials(full) == [{**values, "NotResource": f"{SECRETS}{VALUES}*"}, batches]
+    assert full.as_role("BackupRole", "secretsmanager").get_secret_value(**SECRET)["ARN"].startswith(SECRETS + VALUES)
+
+
+def denials(deployed: Deployment) -> list[dict[str, Any]]:
+    iam = deployed.aws.client("iam")
+    policy = iam.get_role_policy(RoleName=deployed.physical["BackupRole"], PolicyName="secrets-backup")
+    return [
+        {key: value for key, value in statement.items() if key not in ("Sid", "Effect")}
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+    ]
+
+
+def test_backup_encrypts_values_and_cannot_decrypt_them(full: Deployment) -> None:
+    """The account's root stands for the people who may restore."""
+    kms, root = full.as_role("BackupRole", "kms"), full.aws.client("kms")
+    context = {"SecretARN": f"{SECRETS}{DATABASE}-AbCdEf", "SecretVersionId": "v", "ValueType": "string"}
+    key = kms.generate_data_key(KeyId=full.physical["ValueKey"], KeySpec="AES_256", EncryptionContext=context)
+    sealed = {"CiphertextBlob": key["CiphertextBlob"], "EncryptionContext": context}
+    assert_refused(full, "BackupRole", "kms", "decrypt", {**sealed, "KeyId": full.physical["ValueKey"]})
+    assert root.decrypt(**sealed)["Plaintext"] == key["Plaintext"]
+    mac = {"KeyId": full.physical["ValueMacKey"], "MacAlgorithm": "HMAC_SHA_256", "Message": b"x"}
+    assert kms.generate_mac(**mac)["Mac"] == root.generate_mac(**mac)["Mac"]
+
+
+def test_values_are_encrypted_for_one_secret_each(template: dict[str, Any]) -> None:
+    """Read from the template, because the local AWS knows no condition on the encryption context."""
+    statements = template["Resources"]["ValueBackupPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    by_sid = {statement["Sid"]: statement for statement in statements}
+    place = "${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}"
+    secrets = {"Fn::Sub": f"arn:{place}:secret:${{ValueBackupPrefix}}*"}
+    of_the_prefix = {"kms:EncryptionContext:SecretARN": secrets}
+    assert by_sid["ReadValues"]["Resource"] == secrets
+    assert by_sid["DecryptValues"]["Condition"] == {
+        "StringEquals": {"kms:ViaService": {"Fn::Sub": "secretsmanager.${AWS::Region}.amazonaws.com"}},
+        "StringLike": of_the_prefix,
+    }
+    assert by_sid["EncryptValues"]["Resource"] == {"Fn::GetAtt": ["ValueKey", "Arn"]}
+    assert by_sid["EncryptValues"]["Condition"] == {
+        "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["SecretARN", "SecretVersionId", "ValueType"]},
+        "Null": {"kms:EncryptionContext:SecretVersionId": "false", "kms:EncryptionContext:ValueType": "false"},
+        "StringLike": of_the_prefix,
+    }
+
+
+def test_drill_makes_and_deletes_under_its_prefix(full: Deployment) -> None:
+    secrets = full.as_role("DrillRole", "secretsmanager")
+    secrets.create_secret(**COPY, Tags=[{"Key": "drill", "Value": "x"}])
+    assert secrets.describe_secret(SecretId=COPY["Name"])["Name"] == COPY["Name"]
+    assert_refused(full, "DrillRole", "secretsmanager", "get_secret_value", {"SecretId": COPY["Name"]})
+    secrets.delete_secret(SecretId=COPY["Name"], ForceDeleteWithoutRecovery=True)
+
+
+def test_schedules_may_start_the_machine(full: Deployment) -> None:
+    """With no target, so that no function is called."""
+    role = full.as_role("BackupMachineSchedulerRole", "stepfunctions")
+    role.start_execution(stateMachineArn=MACHINE, input='{"job":"backup-daily","targets":[]}')
 
 
 def test_bucket_refuses_other_encryption(stack: Deployment) -> None:

@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Back up what describes the estate, and prove backups
     #[command(subcommand)]
     Backup(BackupCommand),
+    /// Plan a restore, apply the plan, and prove that backups restore
+    #[command(subcommand)]
+    Restore(RestoreCommand),
     /// Is every secret rotated as planned?
     #[command(subcommand)]
     Rotation(RotationCommand),
@@ -115,4 +118,62 @@ pub(crate) enum AuditCommand {
 pub(crate) enum Checklist {
     /// Success rate, error rate, cache hit rate, unusual access
     Daily,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RestoreCommand {
+    /// Compare a backup with what is there, and write down the steps; changes nothing
+    Plan(RestorePlan),
+    /// Show a plan's steps, and apply them once they are approved; can be run again after any interruption
+    Apply {
+        /// The file that `restore plan` wrote
+        file: std::path::PathBuf,
+        /// The plan's hash, or its first 8 characters or more; asked for on a terminal where absent
+        #[arg(long, value_name = "HASH")]
+        approve: Option<String>,
+    },
+    /// Restore under throw-away names, compare field by field, and remove what was made
+    Drill {
+        /// A local file, s3://BUCKET/KEY, or `latest`
+        archive: String,
+        /// Beginning of the throw-away names; no live secret may have it [default: secrets-ops-drill/]
+        #[arg(long, value_name = "PREFIX")]
+        drill_prefix: Option<String>,
+        /// Restore backed-up values too; takes the permission to open them
+        #[arg(long)]
+        values: bool,
+    },
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct RestorePlan {
+    /// A local file, s3://BUCKET/KEY, or `latest`
+    pub(crate) archive: String,
+    /// Where the plan is written; must not exist
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output_file: std::path::PathBuf,
+    /// Only secrets with such names (* stands for anything); may be given more than once
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) filter: Vec<String>,
+    /// Make secrets that exist follow the backup
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Restore secrets whose names begin with FROM, under names that begin with TO; FROM may be empty
+    #[arg(long, value_name = "FROM=TO")]
+    pub(crate) rename: Option<String>,
+    /// Use another key in place of one of the backup
+    #[arg(long, value_name = "OLD=NEW")]
+    pub(crate) kms_map: Vec<String>,
+    /// Make a key, with an alias and rotation, in place of each that is gone
+    #[arg(long)]
+    pub(crate) create_keys: bool,
+    /// Policy for new keys; {partition}, {account} and {region} are filled in
+    #[arg(long, value_name = "FILE", requires = "create_keys")]
+    pub(crate) key_policy: Option<std::path::PathBuf>,
+    /// Use another rotation function in place of one of the backup
+    #[arg(long, value_name = "OLD=NEW")]
+    pub(crate) lambda_map: Vec<String>,
+    /// Attach policies that might lock you out
+    #[arg(long)]
+    pub(crate) force_policies: bool,
 }

@@ -8,7 +8,7 @@ mod source;
 use std::io::Write;
 use std::process::ExitCode;
 
-use args::{Args, BackupCommand, Checklist, Command};
+use args::{Args, BackupCommand, Checklist, Command, RestoreCommand};
 use clap::{CommandFactory, Parser};
 use secrets_ops::model::{Report, Status};
 use secrets_ops::report::render;
@@ -22,7 +22,9 @@ async fn main() -> ExitCode {
     session::init_logging();
     let interrupted = async {
         let _ = tokio::signal::ctrl_c().await;
-        anyhow::anyhow!("interrupted; nothing unfinished is left that could be taken for a backup")
+        anyhow::anyhow!(
+            "interrupted; no half backup is left, and a restore goes on from where it is when it is applied again"
+        )
     };
     let done = tokio::select! {
         done = run(&args) => done,
@@ -49,6 +51,14 @@ async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Backup(BackupCommand::Run { kind, to }) => cmd::backup::run(&session, *kind, to.as_deref()).await,
         Command::Backup(BackupCommand::List) => cmd::backup::list(&session).await,
         Command::Backup(BackupCommand::Verify { archive }) => cmd::backup::verify(&session, archive).await,
+        Command::Restore(RestoreCommand::Plan(plan)) => cmd::restore::plan(&session, plan).await,
+        Command::Restore(RestoreCommand::Apply { file, approve }) => {
+            let pause = || spinner.finish_and_clear();
+            Box::pin(cmd::restore::apply(&session, file, approve.as_deref(), pause)).await
+        }
+        Command::Restore(RestoreCommand::Drill { archive, drill_prefix, values }) => {
+            Box::pin(cmd::restore::drill(&session, archive, drill_prefix.as_deref(), *values)).await
+        }
         Command::Rotation(args::RotationCommand::Check) => cmd::rotation::check(&session).await,
         Command::Audit(args::AuditCommand::Run { list: Checklist::Daily }) => cmd::audit::daily(&session).await,
         Command::Completions { .. } => return Ok(ExitCode::SUCCESS),

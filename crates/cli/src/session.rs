@@ -9,7 +9,8 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use secrets_ops::aws::{Aws, Connection, Patience, ProvideCredentials, SharedCredentialsProvider};
+use secrets_ops::aws::{Aws, Class, Connection, Patience, ProvideCredentials, SharedCredentialsProvider, sts};
+use secrets_ops::runbook::plan::Place;
 use secrets_ops::settings::Settings;
 use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
@@ -119,6 +120,17 @@ impl Session {
             policy_rate: settings.policy_rate,
         });
         Ok(Self { settings, aws, now, global: overrides })
+    }
+
+    /// Who works here, and where.
+    pub(crate) async fn place(&self) -> anyhow::Result<Place> {
+        let (account, caller) = sts::caller(&self.aws).await.map_err(|error| match error.class {
+            Class::Denied => anyhow::anyhow!(
+                "AWS did not take the credentials; choose a --profile, or sign in again (aws sso login): {error}"
+            ),
+            _ => error.into(),
+        })?;
+        Ok(Place { caller, account, region: self.settings.region.clone() })
     }
 
     /// The getter for settings of a command's own.

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::aws::s3::Bucket;
 use crate::model::{Lang, PolicyDays};
+use crate::runbook::backup::{BackupSettings, values::ValueSettings};
 use crate::runbook::ledger;
 
 /// A setting that is missing or cannot be used.
@@ -53,6 +54,11 @@ settings! {
     TOPIC = "SECRETS_OPS_TOPIC_ARN", "", "the ARN of an SNS topic", "Where notices go. Without it none are sent.";
     BUCKET = "SECRETS_OPS_BUCKET", "{prefix}-secrets-backup-{env}", "the name of an S3 bucket", "Keeps backups, reports and run markers.";
     BUCKET_KEY = "SECRETS_OPS_BUCKET_KMS_KEY", "", "a KMS key id, ARN or alias", "Key for SSE-KMS. Without it the bucket's default encryption applies.";
+    VALUE_PREFIX = "SECRETS_OPS_VALUE_PREFIX", "", "the beginning of names of secrets", "Secrets whose names begin so are backed up with their values, encrypted. Without it no value is ever read.";
+    VALUE_KEY = "SECRETS_OPS_VALUE_KEY", "alias/{prefix}-{env}-secrets-values", "a KMS key id, ARN or alias", "Wraps the data keys of backed-up values.";
+    VALUE_MAC_KEY = "SECRETS_OPS_VALUE_MAC_KEY", "alias/{prefix}-{env}-secrets-values-mac", "a KMS HMAC key id, ARN or alias", "Makes the keyed hashes by which two backups show whether a value has changed.";
+    FULL_PASS = "SECRETS_OPS_FULL_PASS_EVERY", "1", "a whole number from 1 to 365", "Every so many backups read all resource policies; those between read only those of secrets whose LastChangedDate moved. 1, because AWS nowhere says that a policy's edit moves that date: all do.";
+    DRILL_PREFIX = "SECRETS_OPS_DRILL_PREFIX", "secrets-ops-drill/", "the beginning of names that no live secret has, of at least 6 characters", "The restore drill makes its secrets under such names, and removes them.";
     HEALTH_SECRETS = "SECRETS_OPS_HEALTH_SECRETS", "{prefix}-{env}-secret-database,{prefix}-{env}-secret-jwt,{prefix}-{env}-secret-external-apis", "one or more names of secrets, separated by commas", "Secrets that api-health describes.";
     CANARY = "SECRETS_OPS_CANARY_SECRET", "{prefix}-{env}-secrets-ops-canary", "the name or ARN of one secret", "The one secret whose value is read, to prove decryption end to end.";
     KEY = "SECRETS_OPS_KMS_KEY", "alias/{prefix}-{env}-secrets-key", "a KMS key id, ARN or alias", "The secrets' key; api-health looks at its state.";
@@ -226,6 +232,26 @@ impl HealthSettings {
             cache_seconds: reader.parsed(HEALTH_CACHE, |seconds| *seconds <= 60)?,
         })
     }
+}
+
+impl BackupSettings {
+    /// Reads whose values are backed up, and how often policies are.
+    pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+        let reader = Reader::new(get)?;
+        let values = reader.optional(VALUE_PREFIX).map(|_| {
+            let prefix = reader.checked(VALUE_PREFIX, name_part)?;
+            Ok(ValueSettings { prefix, key: reader.text(VALUE_KEY), mac_key: reader.text(VALUE_MAC_KEY) })
+        });
+        Ok(Self {
+            values: values.transpose()?,
+            full_pass_every: reader.parsed(FULL_PASS, |runs| (1..=365).contains(runs))?,
+        })
+    }
+}
+
+/// The beginning of the names of the restore drill's secrets.
+pub fn drill_prefix(get: &dyn Fn(&str) -> Option<String>) -> Result<String, SettingError> {
+    Reader::new(get)?.checked(DRILL_PREFIX, |value| name_part(value) && value.len() >= 6)
 }
 
 impl PolicyDays {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use secrets_ops::notify;
-use secrets_ops::runbook::{REPORT_IAM_ACTIONS, audit, backup, health, ledger, once, rotation};
+use secrets_ops::runbook::{REPORT_IAM_ACTIONS, audit, backup, health, ledger, once, restore, rotation};
 use secrets_ops::settings;
 use yaml_serde::Value;
 
@@ -17,9 +17,20 @@ const EVERY_FUNCTION: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents", "
 /// Only the command line makes these calls, with a person's own permissions.
 const COMMAND_LINE_ONLY: &[&str] = &["sts:GetCallerIdentity"];
 
+/// Policies that only parameters attach, with the role's function and what they must grant.
+const OPTIONAL: &[(&str, &str, &[&str])] = &[
+    ("ValueBackupPolicy", "BackupRole", backup::values::IAM_ACTIONS),
+    ("AssumeTargetRolesPolicy", "BackupRole", &["sts:AssumeRole"]),
+];
+
 const FUNCTIONS: &[(&str, &str, &[&[&str]])] = &[
     ("HealthFunction", "api-health", &[health::IAM_ACTIONS]),
     ("BackupFunction", "secrets-backup", &[backup::IAM_ACTIONS, once::IAM_ACTIONS, notify::IAM_ACTIONS]),
+    (
+        "DrillFunction",
+        "secrets-backup",
+        &[restore::DRILL_IAM_ACTIONS, once::IAM_ACTIONS, REPORT_IAM_ACTIONS, notify::IAM_ACTIONS],
+    ),
     (
         "RotationFunction",
         "rotation-checker",
@@ -89,6 +100,24 @@ fn grants_are_exactly_the_calls() {
 }
 
 #[test]
+fn optional_grants_are_exactly_the_optional_calls() {
+    let template = template();
+    for (policy, role, needs) in OPTIONAL {
+        let resource = &template["Resources"][*policy];
+        assert!(resource["Condition"].as_str().is_some(), "{policy} must be optional");
+        assert_eq!(texts(&resource["Properties"]["Roles"]), [*role], "{policy}");
+        let granted: BTreeSet<String> = resource["Properties"]["PolicyDocument"]["Statement"]
+            .as_sequence()
+            .unwrap()
+            .iter()
+            .filter(|statement| statement["Effect"].as_str() == Some("Allow"))
+            .flat_map(|statement| texts(&statement["Action"]))
+            .collect();
+        assert_eq!(granted, needs.iter().map(|action| (*action).to_owned()).collect(), "{policy}");
+    }
+}
+
+#[test]
 fn every_function_of_the_template_is_proven_here() {
     let template = template();
     let functions = template["Resources"]
@@ -112,7 +141,7 @@ fn only_api_health_can_read_a_value() {
     for (logical_id, binary, _) in FUNCTIONS {
         let role = role(&template["Resources"], logical_id);
         let allowed = actions(role, "Allow").contains("secretsmanager:GetSecretValue");
-        assert_eq!(allowed, *binary == "api-health", "{binary}");
+        assert_eq!(allowed, *binary == "api-health", "{logical_id}");
         let denied = actions(role, "Deny");
         let both = ["secretsmanager:GetSecretValue", "secretsmanager:BatchGetSecretValue"];
         assert_eq!(both.iter().all(|action| denied.contains(*action)), *binary != "api-health", "{binary}");
@@ -132,22 +161,30 @@ fn iam_action(operation: &str) -> &str {
 fn every_call_in_the_code_is_declared_by_a_capability() {
     let declared: BTreeSet<&str> =
         FUNCTIONS.iter().flat_map(|(_, _, needs)| needs.iter().copied().flatten()).copied().collect();
+    let optional: BTreeSet<&str> = OPTIONAL.iter().flat_map(|(_, _, needs)| needs.iter().copied()).collect();
     let mut called: BTreeMap<String, String> = BTreeMap::new();
-    for file in std::fs::read_dir(root().join("crates/core/src/aws")).unwrap() {
-        let path = file.unwrap().path();
-        if !path.is_file() {
-            continue;
-        }
-        let source = std::fs::read_to_string(&path).unwrap();
-        for after in source.split("AwsError::new(\"").skip(1) {
-            called.insert(after.split('"').next().unwrap().to_owned(), path.display().to_string());
+    let mut folders = vec![root().join("crates/core/src/aws")];
+    while let Some(folder) = folders.pop() {
+        for file in std::fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).unwrap();
+            for after in source.split("AwsError::new(\"").skip(1) {
+                called.insert(after.split('"').next().unwrap().to_owned(), path.display().to_string());
+            }
         }
     }
     assert!(called.len() >= 15, "the search finds the calls: {called:?}");
     for (operation, file) in called {
         let action = iam_action(&operation);
         assert!(
-            declared.contains(action) || COMMAND_LINE_ONLY.contains(&action),
+            declared.contains(action)
+                || optional.contains(action)
+                || restore::IAM_ACTIONS.contains(&action)
+                || COMMAND_LINE_ONLY.contains(&action),
             "{file} calls {operation}, which no capability declares"
         );
     }

@@ -1,6 +1,6 @@
 //! Whatever sets a job off: our schedules' own input, Scheduler's default event, an EventBridge rule, or a call by hand.
 
-use secrets_ops::runbook::{JobError, Trigger};
+use secrets_ops::runbook::{Chunk, EstateTarget, JobError, Trigger};
 use serde_json::{Map, Value};
 
 /// Reads a job's name and, for schedules, what makes a second delivery recognisable.
@@ -30,7 +30,28 @@ fn own(fields: &Map<String, Value>) -> Result<Trigger, JobError> {
         (Some(_), None) => return bad("`scheduleArn` needs `scheduledTime` beside it".to_owned()),
         (None, Some(_)) => return bad("`scheduledTime` needs `scheduleArn` beside it".to_owned()),
     };
-    Ok(Trigger { job, key })
+    let (chunk, target) = (part::<Chunk>(fields, "chunk")?, part::<EstateTarget>(fields, "target")?);
+    if chunk.as_ref().is_some_and(|chunk| chunk.part == 0 || (chunk.part > 1) != chunk.run.is_some()) {
+        return bad("`chunk` must be {\"part\": 1}, or the `more` of the answer before".to_owned());
+    }
+    // Each part of a run, and each estate of a schedule, is a piece of work of its own.
+    let piece = match &chunk {
+        Some(Chunk { run: Some(run), part }) => Some(format!("{run}|{part}")),
+        _ => key,
+    };
+    let of_target = target.as_ref().map(|target| format!("|{}|{}", target.role_arn, target.region));
+    let key = piece.map(|piece| piece + &of_target.unwrap_or_default());
+    Ok(Trigger { job, key, chunk, target })
+}
+
+/// A structured field, or `None` where it is absent.
+fn part<T: serde::de::DeserializeOwned>(fields: &Map<String, Value>, name: &str) -> Result<Option<T>, JobError> {
+    match fields.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => serde_json::from_value(value.clone())
+            .map(Some)
+            .or_else(|error| bad(format!("`{name}` cannot be understood: {error}"))),
+    }
 }
 
 /// The schedule or rule is the first of `resources`. `detail` is an object, or with Scheduler the string "{}".
@@ -47,7 +68,7 @@ fn event_bridge(fields: &Map<String, Value>) -> Result<Trigger, JobError> {
         Value::Object(detail) => text(detail, "job")?,
         _ => None,
     };
-    Ok(Trigger { job, key })
+    Ok(Trigger { job, key, ..Trigger::default() })
 }
 
 fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, JobError> {
@@ -80,7 +101,7 @@ mod tests {
     use super::*;
 
     fn trigger(job: Option<&str>, key: Option<&str>) -> Trigger {
-        Trigger { job: job.map(str::to_owned), key: key.map(str::to_owned) }
+        Trigger { job: job.map(str::to_owned), key: key.map(str::to_owned), ..Trigger::default() }
     }
 
     #[test]

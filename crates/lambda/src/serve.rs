@@ -7,10 +7,11 @@ use std::time::Duration;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
+use secrets_ops::aws::sts;
 use secrets_ops::aws::{Aws, Connection, Patience, SharedCredentialsProvider};
 use secrets_ops::model::Status;
 use secrets_ops::runbook::once::{Delivery, once};
-use secrets_ops::runbook::{Answer, JobError, Trigger, finish};
+use secrets_ops::runbook::{Answer, Chunk, EstateTarget, JobError, Trigger, finish};
 use secrets_ops::settings::{SettingError, Settings};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -38,8 +39,12 @@ pub struct Invocation {
     pub now: Timestamp,
     /// When to stop working, so that there is time left to tell.
     pub deadline: Instant,
-    /// From the function's own ARN; empty where that is not one.
+    /// From the function's own ARN, or the target's; empty where that is not one.
     pub account: String,
+    /// Present where another invocation can go on with the job.
+    pub chunk: Option<Chunk>,
+    /// Another account's estate, where the job is about one, and which it is.
+    pub elsewhere: Option<(Aws, EstateTarget)>,
 }
 
 /// The environment of a function, read once.
@@ -154,30 +159,54 @@ async fn one<S>(
         None => account(&context.invoked_function_arn).to_owned(),
     };
     settings.bucket.owner = Some(account.clone()).filter(|account| !account.is_empty());
-    let call = Invocation { job, now, deadline: start + left.saturating_sub(reserve(left)), account };
+    let key = trigger.key.as_deref();
+    let mut call = Invocation {
+        job,
+        now,
+        deadline: start + left.saturating_sub(reserve(left)),
+        account,
+        chunk: trigger.chunk,
+        elsewhere: None,
+    };
+    // Notes and figures of another estate must not be taken for those of this one.
+    let name = trigger
+        .target
+        .as_ref()
+        .map_or_else(|| job.to_owned(), |target| format!("{job}.{}.{}", target.account(), target.region));
     tracing::info!(
         job,
-        scheduled = trigger.key.is_some(),
+        scheduled = key.is_some(),
         left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
         "begun"
     );
 
     let until = now.saturating_add(left).unwrap_or(Timestamp::MAX);
-    let work = Box::pin(work(aws, &settings, own, &call));
-    let delivery = Delivery { job, key: trigger.key.as_deref(), owner: &context.request_id, now, until };
+    let (bound, target) = (&settings, trigger.target);
+    let work = Box::pin(async {
+        if let Some(target) = target {
+            call.account = target.account().to_owned();
+            call.elsewhere = Some((sts::assume(aws, &target.role_arn, &target.region).await?, target));
+        }
+        work(aws, bound, own, &call).await
+    });
+    let delivery = Delivery { job: &name, key, owner: &context.request_id, now, until };
     let result = once(aws, &settings.bucket, delivery, work).await;
-    let result = finish(aws, &settings, job, result).await;
+    let result = finish(aws, &settings, &name, result).await;
 
     let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     match &result {
         Ok(answer) if answer.status == Status::AlreadyDone => {
             tracing::info!(job, "another delivery of this event has done it, or is doing it");
         }
+        // Figures are those of a finished job; the last part has those of all.
+        Ok(answer) if answer.more.is_some() => {
+            tracing::info!(job = name, duration_ms = millis, artefacts = ?answer.artefacts, "goes on in another invocation");
+        }
         Ok(answer) => {
             print(&metrics::of_run(
                 &settings.namespace,
                 now,
-                job,
+                &name,
                 answer.success,
                 millis_f64(millis),
                 answer.coverage.percent(),
@@ -185,9 +214,15 @@ async fn one<S>(
             ));
             tracing::info!(job, status = answer.status.name(), duration_ms = millis, artefacts = ?answer.artefacts, "done");
         }
-        Err(_) => {
-            print(&metrics::of_run(&settings.namespace, now, job, false, millis_f64(millis), None, &Default::default()))
-        }
+        Err(_) => print(&metrics::of_run(
+            &settings.namespace,
+            now,
+            &name,
+            false,
+            millis_f64(millis),
+            None,
+            &Default::default(),
+        )),
     }
     result.map(|answer| Answer { duration_ms: millis, ..answer })
 }
@@ -235,8 +270,11 @@ mod tests {
 
     #[test]
     fn a_job_is_named_or_follows_from_who_asks() {
-        let trigger =
-            |job: Option<&str>, key: Option<&str>| Trigger { job: job.map(Into::into), key: key.map(Into::into) };
+        let trigger = |job: Option<&str>, key: Option<&str>| Trigger {
+            job: job.map(Into::into),
+            key: key.map(Into::into),
+            ..Trigger::default()
+        };
         assert_eq!(JOBS.of(&trigger(None, None)).unwrap(), "b");
         assert_eq!(JOBS.of(&trigger(None, Some("k"))).unwrap(), "a");
         assert_eq!(JOBS.of(&trigger(Some("b"), Some("k"))).unwrap(), "b");

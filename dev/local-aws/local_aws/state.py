@@ -20,6 +20,8 @@ class State:
     key_arns: dict[str, str] = field(default_factory=dict)
     # CloudTrail events as LookupEvents shows them, newest first.
     events: list[dict[str, Any]] = field(default_factory=list)
+    # ARNs of the KMS keys that made each ciphertext, by the ciphertext in base64.
+    ciphertexts: dict[str, str] = field(default_factory=dict)
     # Running Insights queries by id.
     queries: dict[str, dict[str, Any]] = field(default_factory=dict)
     # Open connections by client address, so that a fault can cut one.

@@ -169,3 +169,47 @@ def test_conditional_writes(aws: Running, fresh_name: str) -> None:
     refused = refusal(s3.complete_multipart_upload, **upload, MultipartUpload=parts, IfNoneMatch="*")
     assert refused == "PreconditionFailed"
     assert s3.get_object(Bucket=BUCKET, Key=fresh_name)["Body"].read() == b"2"
+
+
+def test_a_bucket_tells_how_it_is_protected(aws: Running, fresh_name: str) -> None:
+    """ministack 1.5.33 does these itself; the setup of the backup reads them."""
+    s3 = aws.client("s3")
+    bucket = {"Bucket": fresh_name}
+    assert refusal(s3.get_bucket_versioning, **bucket) == "NoSuchBucket"
+    s3.create_bucket(**bucket, CreateBucketConfiguration={"LocationConstraint": "ap-northeast-1"})
+    assert "Status" not in s3.get_bucket_versioning(**bucket)
+    [rule] = s3.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert refusal(s3.get_public_access_block, **bucket) == "NoSuchPublicAccessBlockConfiguration"
+    assert refusal(s3.get_bucket_policy, **bucket) == "NoSuchBucketPolicy"
+
+    for status in ("Enabled", "Suspended"):
+        s3.put_bucket_versioning(**bucket, VersioningConfiguration={"Status": status})
+        assert s3.get_bucket_versioning(**bucket)["Status"] == status
+    key = aws.client("kms").describe_key(KeyId="alias/goal-mandala-prod-backup-key")["KeyMetadata"]["Arn"]
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    wanted = {"Rules": [{"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": True}]}
+    s3.put_bucket_encryption(**bucket, ServerSideEncryptionConfiguration=wanted)
+    assert s3.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"] == wanted
+    block = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True}
+    for restrict in (False, True):
+        block["RestrictPublicBuckets"] = restrict
+        s3.put_public_access_block(**bucket, PublicAccessBlockConfiguration=block)
+        assert s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"] == block
+    everything = f"arn:aws:s3:::{fresh_name}/*"
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": everything}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    s3.put_bucket_policy(**bucket, Policy=policy)
+    assert s3.get_bucket_policy(**bucket)["Policy"] == policy
+
+    s3.delete_bucket_encryption(**bucket)
+    s3.delete_public_access_block(**bucket)
+    s3.delete_bucket_policy(**bucket)
+    assert refusal(s3.get_public_access_block, **bucket) == "NoSuchPublicAccessBlockConfiguration"
+    assert refusal(s3.get_bucket_policy, **bucket) == "NoSuchBucketPolicy"
+    names = {entry["operation"] for entry in aws.journal("s3.*")}
+    assert names == {
+        f"{verb}{what}"
+        for verb in ("Get", "Put", "Delete")
+        for what in ("BucketEncryption", "PublicAccessBlock", "BucketPolicy")
+    } | {"CreateBucket", "GetBucketVersioning", "PutBucketVersioning"}

@@ -1,10 +1,12 @@
-//! Writes a complete, verifiable backup of the estate to S3.
+//! Writes a complete, verifiable backup of the estate to S3, and proves by a drill that backups restore.
 
-use secrets_ops::runbook::backup::{self, Destination, Kind};
+use secrets_ops::runbook::backup::{self, BackupSettings, Destination, Job, Kind};
+use secrets_ops::runbook::restore;
+use secrets_ops::settings::drill_prefix;
 use secrets_ops_lambda::{Error, Jobs, serve};
 
 const JOBS: Jobs = Jobs {
-    known: &["backup-daily", "backup-monthly", "backup-manual"],
+    known: &["backup-daily", "backup-monthly", "backup-manual", restore::DRILL_JOB],
     scheduled: "backup-daily",
     by_hand: "backup-manual",
 };
@@ -13,11 +15,36 @@ const JOBS: Jobs = Jobs {
 async fn main() -> Result<(), Error> {
     serve(
         JOBS,
-        |_| Ok(()),
-        async |aws, settings, (), call| {
+        |get| Ok((BackupSettings::read(get)?, drill_prefix(get)?)),
+        async |aws, settings, (own, prefix), call| {
+            if call.job == restore::DRILL_JOB {
+                return restore::drill_latest(aws, settings, prefix, &call.account, call.now, call.deadline).await;
+            }
             let kind = Kind::ALL.into_iter().find(|kind| kind.job() == call.job).unwrap_or(Kind::Manual);
-            let destination = Destination::Bucket { bucket: settings.bucket.clone(), prefix: None };
-            backup::run(aws, settings, kind, &call.account, &destination, call.now, call.deadline).await
+            let elsewhere = call.elsewhere.as_ref();
+            // Other estates lie in folders of their own, so that none is taken for the function's own.
+            let prefix =
+                elsewhere.map(|(_, target)| format!("{}{}/{}/", kind.folder(), target.account(), target.region));
+            let destination = Destination::Bucket { bucket: settings.bucket.clone(), prefix };
+            // Values of other estates are under keys and grants that this deployment does not have.
+            let configuration_only = BackupSettings { values: None, ..own.clone() };
+            let own = if elsewhere.is_some() { &configuration_only } else { own };
+            let estate = elsewhere.map_or(aws, |(estate, _)| estate);
+            let (account, chunk) = (call.account.as_str(), call.chunk.as_ref());
+            let (now, deadline) = (call.now, call.deadline);
+            backup::run(Job {
+                estate,
+                storage: aws,
+                settings,
+                own,
+                kind,
+                account,
+                destination: &destination,
+                chunk,
+                now,
+                deadline,
+            })
+            .await
         },
     )
     .await

@@ -4,29 +4,32 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use secrets_ops::aws::s3::Bucket;
-use secrets_ops::aws::{Class, sts};
 use secrets_ops::model::Report;
-use secrets_ops::runbook::backup::{self, Destination, Kind};
+use secrets_ops::runbook::backup::{self, BackupSettings, Destination, Job, Kind};
 
 use crate::session::{Session, WrongUse};
 use crate::source::{self, S3Url};
 
 pub(crate) async fn run(session: &Session, kind: Kind, to: Option<&str>) -> anyhow::Result<Report> {
-    let account = account(session).await?;
+    let account = session.place().await?.account;
     let bucket = Bucket { owner: Some(account.clone()), ..session.settings.bucket.clone() };
     let destination = destination(bucket, to)?;
-    let (aws, settings) = (&session.aws, &session.settings);
-    let answer = backup::run(aws, settings, kind, &account, &destination, session.now, session.deadline()).await?;
-    Ok(backup::report(&answer, &settings.region, session.now))
-}
-
-async fn account(session: &Session) -> anyhow::Result<String> {
-    sts::account(&session.aws).await.map_err(|error| match error.class {
-        Class::Denied => anyhow::anyhow!(
-            "AWS did not take the credentials; choose a --profile, or sign in again (aws sso login): {error}"
-        ),
-        _ => error.into(),
+    let settings = &session.settings;
+    let own = BackupSettings::read(&session.get())?;
+    let answer = backup::run(Job {
+        estate: &session.aws,
+        storage: &session.aws,
+        settings,
+        own: &own,
+        kind,
+        account: &account,
+        destination: &destination,
+        chunk: None,
+        now: session.now,
+        deadline: session.deadline(),
     })
+    .await?;
+    Ok(backup::report(&answer, &settings.region, session.now))
 }
 
 fn destination(bucket: Bucket, to: Option<&str>) -> anyhow::Result<Destination> {
@@ -53,8 +56,8 @@ pub(crate) async fn list(session: &Session) -> anyhow::Result<Report> {
 }
 
 pub(crate) async fn verify(session: &Session, archive: &str) -> anyhow::Result<Report> {
-    let source::Archive { name, content, manifest } = source::open(session, archive).await?;
+    let opened = source::open(session, archive).await?;
     let (region, now) = (session.settings.region.clone(), session.now);
-    let read = move || backup::verify(content, manifest.as_deref(), &name, &region, now);
+    let read = move || backup::verify(opened, &region, now);
     tokio::task::spawn_blocking(read).await.context("the verification broke off")
 }

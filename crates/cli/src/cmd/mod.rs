@@ -3,4 +3,5 @@
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod health;
+pub(crate) mod restore;
 pub(crate) mod rotation;

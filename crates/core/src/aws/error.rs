@@ -140,6 +140,7 @@ fn classify(code: Option<&str>, status: u16) -> Class {
         "PreconditionFailed"
         | "PreconditionNotMetException"
         | "ResourceExistsException"
+        | "AlreadyExistsException"
         | "ConditionalRequestConflict" => Class::Conflict,
         "InternalServiceError"
         | "InternalFailure"

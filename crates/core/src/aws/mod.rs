@@ -7,9 +7,11 @@ mod error;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod kms;
+pub mod lambda;
 pub mod logs;
 mod pace;
 pub mod s3;
+pub mod s3_bucket;
 pub mod secrets_manager;
 pub mod sns;
 pub mod sts;
@@ -64,10 +66,12 @@ pub struct Connection {
 #[derive(Debug)]
 pub struct Aws {
     config: SdkConfig,
+    policy_rate: Option<f64>,
     paces: Paces,
     cloudtrail: OnceLock<aws_sdk_cloudtrail::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
     kms: OnceLock<aws_sdk_kms::Client>,
+    lambda: OnceLock<aws_sdk_lambda::Client>,
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
     secrets_manager: OnceLock<aws_sdk_secretsmanager::Client>,
@@ -86,10 +90,22 @@ struct Paces {
     list_versions: Pace,
     /// Quota 2/s, not adjustable.
     lookup_events: Pace,
+    // Changes: each of these families has a quota of 50/s of its own.
+    create_secret: Pace,
+    /// PutSecretValue, UpdateSecret, UpdateSecretVersionStage and ReplicateSecretToRegions together.
+    write_secret: Pace,
+    /// RotateSecret and CancelRotateSecret together.
+    rotate_secret: Pace,
+    restore_secret: Pace,
+    /// TagResource and UntagResource together.
+    tag_secret: Pace,
+    delete_secret: Pace,
 }
 
 const LIST_RATE: f64 = 50.0;
 const LOOKUP_RATE: f64 = 1.8;
+/// A restore is not the time to leave half of the quota unused.
+const WRITE_RATE: f64 = 48.5;
 
 impl Aws {
     /// Prepares the clients; calls nothing. Must run inside a Tokio runtime.
@@ -111,21 +127,36 @@ impl Aws {
         let policies = || policy_rate.map_or_else(Pace::off, Pace::new);
         Self {
             config,
+            policy_rate,
             paces: Paces {
                 list_secrets: pace(LIST_RATE),
                 resource_policy: policies(),
                 list_versions: policies(),
                 lookup_events: pace(LOOKUP_RATE),
+                create_secret: pace(WRITE_RATE),
+                write_secret: pace(WRITE_RATE),
+                rotate_secret: pace(WRITE_RATE),
+                restore_secret: pace(WRITE_RATE),
+                tag_secret: pace(WRITE_RATE),
+                delete_secret: pace(WRITE_RATE),
             },
             cloudtrail: OnceLock::new(),
             cloudwatch: OnceLock::new(),
             kms: OnceLock::new(),
+            lambda: OnceLock::new(),
             logs: OnceLock::new(),
             s3: OnceLock::new(),
             secrets_manager: OnceLock::new(),
             sns: OnceLock::new(),
             sts: OnceLock::new(),
         }
+    }
+
+    /// Clients with other credentials and another Region, at the same pace: quotas are per account and Region.
+    fn elsewhere(&self, credentials: SharedCredentialsProvider, region: &str) -> Self {
+        let mut config = self.config.clone().into_builder().region(Region::new(region.to_owned()));
+        config.set_credentials_provider(Some(credentials));
+        Self::from_config(config.build(), self.policy_rate)
     }
 
     /// The Region that the calls go to.
@@ -205,6 +236,7 @@ macro_rules! client {
 client!(cloudtrail, aws_sdk_cloudtrail);
 client!(cloudwatch, aws_sdk_cloudwatch);
 client!(kms, aws_sdk_kms);
+client!(lambda, aws_sdk_lambda);
 client!(logs, aws_sdk_cloudwatchlogs);
 client!(secrets_manager, aws_sdk_secretsmanager);
 client!(sns, aws_sdk_sns);

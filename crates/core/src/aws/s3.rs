@@ -85,7 +85,7 @@ pub async fn put(
 ///
 /// Without `s3:ListBucket`, S3 answers for an absent key with AccessDenied, which stays an error here.
 pub async fn get(aws: &Aws, bucket: &Bucket, key: &str) -> Result<Option<Object>, AwsError> {
-    let (etag, body) = match fetch(aws, bucket, key).await {
+    let (etag, body) = match get_object(aws, bucket, key, None).await {
         Ok(fetched) => fetched,
         Err(error) if error.class == Class::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -96,15 +96,42 @@ pub async fn get(aws: &Aws, bucket: &Bucket, key: &str) -> Result<Option<Object>
 
 /// Opens an object for streaming.
 pub async fn open(aws: &Aws, bucket: &Bucket, key: &str) -> Result<impl AsyncRead + Send + Unpin + use<>, AwsError> {
-    fetch(aws, bucket, key).await.map(|(_, body)| body.into_async_read())
+    get_object(aws, bucket, key, None).await.map(|(_, body)| body.into_async_read())
 }
 
-async fn fetch(aws: &Aws, bucket: &Bucket, key: &str) -> Result<(String, ByteStream), AwsError> {
+/// Reads the first bytes of an object, at most `most`.
+pub async fn start(aws: &Aws, bucket: &Bucket, key: &str, most: usize) -> Result<Vec<u8>, AwsError> {
+    let range = format!("bytes=0-{}", most.saturating_sub(1));
+    let mut body = match get_object(aws, bucket, key, Some(range)).await {
+        Ok((_, body)) => body,
+        // There is no first byte of nothing.
+        Err(error) if error.code.as_deref() == Some("InvalidRange") => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|error| AwsError::broken_body("s3:GetObject", error))?);
+        // Whoever does not know ranges sends all.
+        if bytes.len() >= most {
+            bytes.truncate(most);
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+async fn get_object(
+    aws: &Aws,
+    bucket: &Bucket,
+    key: &str,
+    range: Option<String>,
+) -> Result<(String, ByteStream), AwsError> {
     let answer = aws
         .s3()
         .get_object()
         .bucket(&bucket.name)
         .key(key)
+        .set_range(range)
         .set_expected_bucket_owner(bucket.owner.clone())
         .send()
         .await
@@ -112,8 +139,8 @@ async fn fetch(aws: &Aws, bucket: &Bucket, key: &str) -> Result<(String, ByteStr
     Ok((answer.e_tag.unwrap_or_default(), answer.body))
 }
 
-/// Every object whose key begins with `prefix`, in the order of keys.
-pub async fn list(aws: &Aws, bucket: &Bucket, prefix: &str) -> Result<Vec<Listed>, AwsError> {
+/// Every object that lies directly in `folder`, which ends in `/`, in the order of keys. What lies deeper is not listed.
+pub async fn list_folder(aws: &Aws, bucket: &Bucket, folder: &str) -> Result<Vec<Listed>, AwsError> {
     let mut all = Vec::new();
     let mut token = None;
     loop {
@@ -121,7 +148,8 @@ pub async fn list(aws: &Aws, bucket: &Bucket, prefix: &str) -> Result<Vec<Listed
             .s3()
             .list_objects_v2()
             .bucket(&bucket.name)
-            .prefix(prefix)
+            .prefix(folder)
+            .delimiter("/")
             .set_expected_bucket_owner(bucket.owner.clone())
             .set_continuation_token(token)
             .send()

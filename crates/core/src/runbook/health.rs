@@ -138,7 +138,7 @@ fn usable(secret: &Secret) -> Result<(), String> {
 }
 
 async fn decrypt(aws: &Aws, canary: &str, deadline: Instant) -> Probe {
-    let (millis, answer) = timed(secrets_manager::can_read_value(aws, canary), deadline).await;
+    let (millis, answer) = timed(secrets_manager::value::can_read(aws, canary), deadline).await;
     Probe::of(CANARY, canary, millis, answer, |has_value| {
         if has_value { Ok(()) } else { Err("the canary has no value".to_owned()) }
     })

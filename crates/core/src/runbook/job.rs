@@ -32,8 +32,38 @@ pub struct Answer {
     pub gaps: Vec<Gap>,
     /// Keys of what was written.
     pub artefacts: Vec<String>,
+    /// Present where the job is not finished: what the next invocation has to be called with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<Chunk>,
     /// Wall time.
     pub duration_ms: u64,
+}
+
+/// One of several invocations that do a job together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// What the first of them named the work; absent in the first itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// From 1.
+    pub part: u32,
+}
+
+/// An estate other than the function's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EstateTarget {
+    /// The role to take in its account.
+    pub role_arn: String,
+    /// Its Region.
+    pub region: String,
+}
+
+impl EstateTarget {
+    /// From the role's ARN.
+    pub fn account(&self) -> &str {
+        self.role_arn.split(':').nth(4).unwrap_or_default()
+    }
 }
 
 /// The schema of [`Answer`].
@@ -54,6 +84,7 @@ impl Answer {
             coverage: Coverage::default(),
             gaps: Vec::new(),
             artefacts: Vec::new(),
+            more: None,
             duration_ms: 0,
         }
     }
@@ -127,6 +158,10 @@ pub struct Trigger {
     pub job: Option<String>,
     /// Schedule ARN and scheduled time. Absent for calls by hand, which always run.
     pub key: Option<String>,
+    /// Present where one invocation need not finish the job.
+    pub chunk: Option<Chunk>,
+    /// Present where the job is about another estate.
+    pub target: Option<EstateTarget>,
 }
 
 /// IAM actions of writing a report; `kms:GenerateDataKey` is used by S3 on our behalf.

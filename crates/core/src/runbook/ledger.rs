@@ -22,6 +22,7 @@ pub fn longest_interval(job: &str) -> Option<i64> {
         "backup-daily" | "rotation" | "audit-daily" => Some(26),
         "audit-weekly" => Some(8 * 24),
         "backup-monthly" | "audit-monthly" => Some(32 * 24),
+        "restore-drill" => Some(31 * 24),
         _ => None,
     }
 }

@@ -6,6 +6,8 @@ pub mod health;
 mod job;
 pub mod ledger;
 pub mod once;
+pub mod plan;
+pub mod restore;
 pub mod rotation;
 
-pub use job::{Answer, JobError, REPORT_IAM_ACTIONS, Trigger, finish};
+pub use job::{Answer, Chunk, EstateTarget, JobError, REPORT_IAM_ACTIONS, Trigger, finish};

@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 
 use crate::aws::s3::PART_BYTES;
 
-use super::manifest::{Entry, Summary, config_file};
+use super::manifest::{Entry, Summary, config_file, values_file};
+use super::values::Values;
 use crate::model::{Gap, Secret};
 use crate::runbook::once::hex;
 
@@ -79,6 +80,12 @@ impl Archive {
             description: secret.description.as_deref(),
             last_changed_date: secret.last_changed_date,
         })
+    }
+
+    /// Adds the encrypted values of the secret that was added last.
+    pub(super) fn add_values(&mut self, values: &Values) -> io::Result<()> {
+        let json = serde_json::to_vec(values)?;
+        self.append(&values_file(&values.name), json.len() as u64, json.as_slice())
     }
 
     /// Notes what could not be read.

@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::Kind;
 use crate::aws::Aws;
-use crate::aws::s3::{Bucket, PART_BYTES, Upload};
+use crate::aws::s3::{self, Bucket, PART_BYTES, Upload};
 use crate::runbook::JobError;
 
 /// The place that keeps archive and manifest.
@@ -55,22 +55,23 @@ impl Destination {
         })
     }
 
-    /// Writes the manifest beside the archive `key` and returns its name. What is at that name stays.
+    /// How many archives begin with `stem`: what dead attempts have left.
+    pub(super) async fn attempts(&self, aws: &Aws, stem: &str) -> Result<usize, JobError> {
+        let Self::Bucket { bucket, .. } = self else { return Ok(0) };
+        // What is asked for as a folder may be any beginning of names.
+        let found = s3::list_folder(aws, bucket, stem).await?;
+        Ok(found.iter().filter(|object| object.key.ends_with(".tar.gz")).count())
+    }
+
+    /// Writes a manifest and returns its name. What is at that name stays.
     pub(super) async fn put_manifest(
         &self,
         aws: &Aws,
         key: &str,
         mut manifest: Box<dyn Read + Send>,
     ) -> Result<String, JobError> {
-        let name = manifest_key(key);
-        let relative = match self {
-            Self::Bucket { .. } => name.clone(),
-            Self::Folder(folder) => {
-                let below = std::path::Path::new(&name).strip_prefix(folder);
-                below.map_or_else(|_| name.clone(), |below| below.display().to_string())
-            }
-        };
-        let mut target = self.create(aws, &relative)?;
+        let mut target = self.create(aws, key)?;
+        let name = target.name().to_owned();
         loop {
             let mut part = Vec::new();
             manifest.by_ref().take(PART_BYTES as u64).read_to_end(&mut part)?;

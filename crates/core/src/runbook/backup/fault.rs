@@ -68,4 +68,92 @@ pub enum Fault {
     /// The manifest beside the archive is of another one.
     #[error("the manifest beside it belongs to another archive ({0})")]
     OtherManifest(String),
+    /// A configuration in a file that is called after another secret.
+    #[error("{path} holds the configuration of {name:?}, whose file is called otherwise")]
+    Renamed {
+        /// The file.
+        path: String,
+        /// The secret in it.
+        name: String,
+    },
+    /// Values that do not parse.
+    #[error("{0} does not hold a secret's values: {1}")]
+    NotValues(String, serde_json::Error),
+    /// Values without the secret that they belong to.
+    #[error("{0} does not stand behind the configuration of its secret")]
+    Lonely(String),
+    /// The manifest's own figures contradict each other.
+    #[error("the manifest counts {counted} secrets with values and lists {listed}")]
+    MiscountedValues {
+        /// `values`.
+        counted: u64,
+        /// Entries.
+        listed: u64,
+    },
+    /// One secret in two parts.
+    #[error("{0} is in part {1} already")]
+    TwiceInParts(String, u16),
+    /// A part that the sealed manifest names.
+    #[error("{0}, a part of the backup, is missing")]
+    MissingPart(String),
+    /// The sealed manifest contradicts its parts.
+    #[error("{what} is {summed} in all parts together, the manifest that seals them says {counted}")]
+    OtherTotal {
+        /// The figure.
+        what: &'static str,
+        /// In the sealed manifest.
+        counted: u64,
+        /// Of the parts.
+        summed: u64,
+    },
+    /// A fault of one part that names no file.
+    #[error("{0}: {1}")]
+    InPart(String, Box<Self>),
+    /// An archive without end.
+    #[error("it holds more files than any estate has secrets: do not unpack it")]
+    TooMany,
+    /// Faults that are not told one by one.
+    #[error("{0} more faults")]
+    More(u64),
+}
+
+impl Fault {
+    /// The error, where it was disk or network that failed: of the backup itself that says nothing.
+    pub fn unread(&self) -> Option<&io::Error> {
+        match self {
+            Self::Unreadable(error) => Some(error),
+            Self::InPart(_, fault) => fault.unread(),
+            _ => None,
+        }
+    }
+
+    /// Whether the archive or file that it is about can be told from its words.
+    pub(super) const fn names_a_file(&self) -> bool {
+        match self {
+            Self::Hostile(_)
+            | Self::TooLarge(..)
+            | Self::Differs { .. }
+            | Self::Missing(_)
+            | Self::Unexpected(_)
+            | Self::Twice(_)
+            | Self::NotASecret(..)
+            | Self::Renamed { .. }
+            | Self::NotValues(..)
+            | Self::Lonely(_)
+            | Self::TwiceInParts(..)
+            | Self::MissingPart(_)
+            | Self::InPart(..) => true,
+            Self::Unreadable(_)
+            | Self::Damaged { .. }
+            | Self::NoManifest
+            | Self::BadManifest(..)
+            | Self::OtherSchema(_)
+            | Self::Miscounted { .. }
+            | Self::OtherManifest(_)
+            | Self::MiscountedValues { .. }
+            | Self::OtherTotal { .. }
+            | Self::TooMany
+            | Self::More(_) => false,
+        }
+    }
 }

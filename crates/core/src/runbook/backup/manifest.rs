@@ -127,6 +127,12 @@ pub(super) fn config_file(name: &str) -> String {
     encoded + "-config.json"
 }
 
+/// `<name>-values.json`, with the name written as in [`config_file`].
+pub(super) fn values_file(name: &str) -> String {
+    let config = config_file(name);
+    format!("{}-values.json", config.strip_suffix("-config.json").unwrap_or(&config))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

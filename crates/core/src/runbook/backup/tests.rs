@@ -8,7 +8,9 @@ use flate2::write::GzEncoder;
 use tokio::time::Duration;
 
 use super::*;
+use crate::aws::Class;
 use crate::aws::fake::{Fault, Shared, World, clients};
+use crate::model::Secret;
 
 fn world(names: &[&str]) -> World {
     World { secrets: names.iter().map(|name| (*name).to_owned()).collect(), ..World::default() }
@@ -27,14 +29,48 @@ const NAME: &str = "secrets-backup-20261122_020000";
 const KEY: &str = "daily-backups/secrets-backup-20261122_020000.tar.gz";
 const MANIFEST: &str = "daily-backups/secrets-backup-20261122_020000.manifest.json";
 
+/// No values, and every policy is read.
+fn plain() -> BackupSettings {
+    BackupSettings { values: None, full_pass_every: 1 }
+}
+
+fn in_bucket(settings: &Settings) -> Destination {
+    Destination::Bucket { bucket: settings.bucket.clone(), prefix: None }
+}
+
+/// A daily backup of `aws` into itself.
+fn job<'a>(aws: &'a Aws, settings: &'a Settings, own: &'a BackupSettings, destination: &'a Destination) -> Job<'a> {
+    Job {
+        estate: aws,
+        storage: aws,
+        settings,
+        own,
+        kind: Kind::Daily,
+        account: "123456789012",
+        destination,
+        chunk: None,
+        now: now(),
+        deadline: later(),
+    }
+}
+
 async fn back_up(aws: &Aws, deadline: Instant) -> Result<Answer, JobError> {
     let settings = settings();
-    let destination = Destination::Bucket { bucket: settings.bucket.clone(), prefix: None };
-    run(aws, &settings, Kind::Daily, "123456789012", &destination, now(), deadline).await
+    let (own, destination) = (plain(), in_bucket(&settings));
+    run(Job { deadline, ..job(aws, &settings, &own, &destination) }).await
 }
 
 fn later() -> Instant {
     Instant::now() + Duration::from_secs(3600)
+}
+
+/// A backup of one archive in memory.
+fn verify(archive: &[u8], beside: Option<&[u8]>, subject: &str, region: &str, now: Timestamp) -> Report {
+    let archive = archive.to_vec();
+    let sealed = beside.map(|bytes| Box::new(std::io::Cursor::new(bytes.to_vec())) as Box<dyn std::io::Read + Send>);
+    let content: Opener = Box::new(|| Ok(Box::new(std::io::Cursor::new(archive))));
+    let archives = vec![OneArchive { name: subject.to_owned(), content, beside: None }];
+    super::verify(Opened { name: subject.to_owned(), sealed, archives }, region, now)
 }
 
 /// Every file of the archive, by its name without the folder.
@@ -328,7 +364,8 @@ async fn a_folder_takes_a_backup_too_and_is_never_overwritten() {
     let (aws, _) = clients(world(&["a", "b"]));
     let destination = Destination::Folder(folder.path().to_owned());
     let settings = settings();
-    let run = || run(&aws, &settings, Kind::Manual, "123456789012", &destination, now(), later());
+    let own = plain();
+    let run = || run(Job { kind: Kind::Manual, ..job(&aws, &settings, &own, &destination) });
     let answer = run().await.unwrap();
     let (archive, beside) = (&answer.artefacts[0], &answer.artefacts[1]);
     assert!(archive.ends_with(".tar.gz") && beside.ends_with(".manifest.json"));

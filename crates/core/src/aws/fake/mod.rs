@@ -1,6 +1,8 @@
 //! A small Secrets Manager, S3 and SNS in memory for tests, in place of the HTTP connector: what the SDK really sends is
 //! answered, and what it really does with faults, its retries among them, is seen.
 
+mod estate;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -8,6 +10,8 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, S
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
+
+pub(crate) use estate::{CHANGES, Estate, FakeKey, FakeSecret, KEY};
 
 use super::{Aws, Connection, Patience, SharedCredentialsProvider};
 
@@ -32,8 +36,20 @@ impl Fault {
 pub(crate) const LOST: &str = "Lost";
 
 /// What the fakes hold; tests look into it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct World {
+    /// Secrets, keys and functions with a memory; used where there are no `secrets` by name alone.
+    pub(crate) estate: Estate,
+    /// Secrets on a page of the list.
+    pub(crate) page: usize,
+    /// What is wrong with the bucket, by the query of the call that would tell.
+    pub(crate) unfit: Vec<&'static str>,
+    /// The change at which the program dies, counted from 1, and whether AWS still makes that change.
+    pub(crate) dies_at: Option<(usize, bool)>,
+    /// Changes so far.
+    pub(crate) changes: usize,
+    pub(crate) dead: bool,
+
     pub(crate) secrets: Vec<String>,
     pub(crate) policies: BTreeMap<String, String>,
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
@@ -44,6 +60,29 @@ pub(crate) struct World {
     pub(crate) faults: Vec<Fault>,
     pub(crate) writes: usize,
     pub(crate) etags: BTreeMap<String, String>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            estate: Estate { clock: 1_000_000_000, ..Estate::default() },
+            page: 2,
+            unfit: Vec::new(),
+            dies_at: None,
+            changes: 0,
+            dead: false,
+            secrets: Vec::new(),
+            policies: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            uploads: BTreeMap::new(),
+            aborted: 0,
+            calls: BTreeMap::new(),
+            notices: Vec::new(),
+            faults: Vec::new(),
+            writes: 0,
+            etags: BTreeMap::new(),
+        }
+    }
 }
 
 impl World {
@@ -97,14 +136,51 @@ impl HttpConnector for Fake {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = request.body().bytes().expect("bodies are in memory").to_vec();
         let mut world = self.0.lock().unwrap();
+        let operation = request.headers().get("x-amz-target").and_then(|target| target.rsplit('.').next());
+        if operation.is_some_and(|operation| CHANGES.contains(&operation)) {
+            world.changes += 1;
+            let now = world.changes;
+            if let Some((_, and_made)) = world.dies_at.filter(|(at, _)| *at == now) {
+                world.dead = true;
+                if and_made {
+                    secrets_manager(&mut world, operation.unwrap_or_default(), &body);
+                }
+            }
+        }
+        if world.dead {
+            return HttpConnectorFuture::new(std::future::pending());
+        }
         let reply = match request.headers().get("x-amz-target") {
             Some(target) => secrets_manager(&mut world, target.rsplit('.').next().unwrap_or_default(), &body),
+            None if request.uri().contains("/2015-03-31/functions/") => function(&mut world, request.uri()),
             None if body.starts_with(b"Action=Publish") => sns(&mut world, &String::from_utf8_lossy(&body)),
             None => s3(&mut world, &request, body),
         };
         HttpConnectorFuture::ready(Ok(reply))
     }
 }
+
+/// Operations that tests count, or let fail, over a world with a memory.
+const OPERATIONS: &[&str] = &[
+    "ListSecrets",
+    "DescribeSecret",
+    "GetResourcePolicy",
+    "ListSecretVersionIds",
+    "GetSecretValue",
+    "CreateSecret",
+    "PutSecretValue",
+    "PutResourcePolicy",
+    "TagResource",
+    "ReplicateSecretToRegions",
+    "RotateSecret",
+    "RestoreSecret",
+    "DeleteSecret",
+    "DescribeKey",
+    "CreateKey",
+    "GenerateDataKey",
+    "GenerateMac",
+    "Decrypt",
+];
 
 fn respond(status: u16, body: String) -> HttpResponse {
     HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))
@@ -119,9 +195,33 @@ fn name_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap().strip_suffix("-AbCdEf").unwrap()
 }
 
+fn function(world: &mut World, uri: &str) -> HttpResponse {
+    let name = uri.rsplit("/functions/").next().unwrap().trim_end_matches("/configuration");
+    let name = percent_decoded(name);
+    if let Some(fault) = world.call("GetFunctionConfiguration", &name) {
+        let mut reply = respond(fault.status, json!({"message": "as the test wants it"}).to_string());
+        reply.headers_mut().insert("x-amzn-errortype", fault.code);
+        return reply;
+    }
+    if world.estate.functions.contains(&name) {
+        return respond(200, json!({"FunctionArn": name}).to_string());
+    }
+    let mut reply = respond(404, json!({"Type": "User", "Message": "not there"}).to_string());
+    reply.headers_mut().insert("x-amzn-errortype", "ResourceNotFoundException");
+    reply
+}
+
 fn secrets_manager(world: &mut World, operation: &str, body: &[u8]) -> HttpResponse {
     let input: Value = serde_json::from_slice(body).unwrap();
     let id = input["SecretId"].as_str().unwrap_or_default();
+    if world.secrets.is_empty() {
+        let counted = OPERATIONS.iter().find(|known| **known == operation).copied().unwrap_or("Other");
+        let about = ["SecretId", "Name", "KeyId", "NextToken"].iter().find_map(|field| input[field].as_str());
+        if let Some(fault) = world.call(counted, about.unwrap_or_default()) {
+            return respond(fault.status, json!({"__type": fault.code, "message": "as the test wants it"}).to_string());
+        }
+        return estate::answer(world, operation, &input);
+    }
     let (operation, about) = match operation {
         "ListSecrets" => ("ListSecrets", input["NextToken"].as_str().unwrap_or_default()),
         "DescribeSecret" => ("DescribeSecret", id),
@@ -163,6 +263,11 @@ fn s3(world: &mut World, request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     let key = path.splitn(5, '/').nth(4).unwrap_or_default();
     let has = |name: &str| query.split('&').any(|part| part.split('=').next() == Some(name));
+    if let Some(question) =
+        ["versioning", "encryption", "publicAccessBlock", "policy"].into_iter().find(|name| has(name))
+    {
+        return bucket(world, question);
+    }
     let operation = match request.method() {
         "GET" if has("list-type") => "ListObjectsV2",
         "GET" => "GetObject",
@@ -192,7 +297,10 @@ fn s3(world: &mut World, request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
         }
         "GetObject" => match world.objects.get(key) {
             Some(found) => {
-                *reply.body_mut() = SdkBody::from(found.clone());
+                let last =
+                    header("range").map(|range| range.strip_prefix("bytes=0-").unwrap().parse::<usize>().unwrap());
+                let end = last.map_or(found.len(), |last| found.len().min(last + 1));
+                *reply.body_mut() = SdkBody::from(found[..end].to_vec());
                 reply.headers_mut().insert("etag", there.unwrap_or_default());
             }
             None => return s3_error("NoSuchKey", 404),
@@ -215,10 +323,11 @@ fn s3(world: &mut World, request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
         "ListObjectsV2" => {
             let prefix = query.split('&').find_map(|part| part.strip_prefix("prefix=")).unwrap_or_default();
             let prefix = prefix.replace("%2F", "/");
+            assert!(has("delimiter"), "nobody lists what lies deeper");
             let contents = world
                 .objects
                 .iter()
-                .filter(|(key, _)| key.starts_with(&prefix))
+                .filter(|(key, _)| key.strip_prefix(&prefix).is_some_and(|rest| !rest.contains('/')))
                 .map(|(key, body)| format!("<Contents><Key>{key}</Key><Size>{}</Size></Contents>", body.len()));
             let xml = format!("<ListBucketResult>{}</ListBucketResult>", contents.collect::<String>());
             *reply.body_mut() = SdkBody::from(xml);
@@ -229,6 +338,27 @@ fn s3(world: &mut World, request: &HttpRequest, body: Vec<u8>) -> HttpResponse {
         }
     }
     reply
+}
+
+/// A bucket that is fit to keep values, but for what the test wants.
+fn bucket(world: &World, question: &str) -> HttpResponse {
+    let fit = !world.unfit.contains(&question);
+    let body = match question {
+        "versioning" if fit => "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>".to_owned(),
+        "versioning" => "<VersioningConfiguration/>".to_owned(),
+        "encryption" if fit => format!(
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>{KEY}</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>"
+        ),
+        "encryption" => return s3_error("ServerSideEncryptionConfigurationNotFoundError", 404),
+        "publicAccessBlock" => format!(
+            "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls><BlockPublicPolicy>{fit}</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>"
+        ),
+        _ if fit => json!({"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]})
+        .to_string(),
+        _ => return s3_error("NoSuchBucketPolicy", 404),
+    };
+    respond(200, body)
 }
 
 fn s3_error(code: &str, status: u16) -> HttpResponse {

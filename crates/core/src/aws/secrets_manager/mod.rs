@@ -1,10 +1,13 @@
-//! Secrets Manager: reads of what describes a secret, and one read of one canary's value.
+//! Secrets Manager: what describes a secret (here), changes of it (`change`), and values (`value`).
+
+pub mod change;
+pub mod value;
 
 use std::collections::BTreeMap;
 
-use aws_sdk_secretsmanager::types::{SecretVersionsListEntry, SortByType, SortOrderType};
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretVersionsListEntry, SortByType, SortOrderType};
 
-use super::{Aws, AwsError, timestamp};
+use super::{Aws, AwsError, Class, timestamp};
 use crate::model::{Replica, RotationRules, Secret, Version};
 
 /// One page of ListSecrets.
@@ -39,6 +42,32 @@ pub async fn list_page(aws: &Aws, token: Option<String>) -> Result<Page, AwsErro
     })
 }
 
+/// Every secret whose name begins with `prefix`, as the list shows it, those scheduled for deletion left out.
+pub async fn named(aws: &Aws, prefix: &str) -> Result<Vec<Secret>, AwsError> {
+    let mut all = Vec::new();
+    let mut token = None;
+    loop {
+        aws.paces.list_secrets.wait().await;
+        let names = Filter::builder().key(FilterNameStringType::Name).values(prefix).build();
+        let page = aws
+            .secrets_manager()
+            .list_secrets()
+            .filters(names)
+            .max_results(100)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|error| AwsError::new("secretsmanager:ListSecrets", error))?;
+        // A second time here: the filter is AWS's, and what is done with the list may be final.
+        let found = page.secret_list.unwrap_or_default().into_iter().map(listed);
+        all.extend(found.filter(|secret| secret.name.starts_with(prefix)));
+        token = page.next_token.filter(|token| !token.is_empty());
+        if token.is_none() {
+            return Ok(all);
+        }
+    }
+}
+
 /// Describes one secret. `id` should be a full ARN: a name that ends like an ARN's suffix can be taken for a partial one.
 pub async fn describe(aws: &Aws, id: &str) -> Result<Secret, AwsError> {
     let answer = aws
@@ -49,6 +78,15 @@ pub async fn describe(aws: &Aws, id: &str) -> Result<Secret, AwsError> {
         .await
         .map_err(|error| AwsError::new("secretsmanager:DescribeSecret", error))?;
     Ok(described(answer))
+}
+
+/// Describes the secret of exactly this name; `None` if there is none, or if AWS took the name for a part of another's.
+pub async fn describe_by_name(aws: &Aws, name: &str) -> Result<Option<Secret>, AwsError> {
+    match describe(aws, name).await {
+        Ok(secret) => Ok(Some(secret).filter(|secret| secret.name == name)),
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// The secret's resource policy as JSON text, or `None` if it has none.
@@ -97,19 +135,6 @@ fn version(entry: SecretVersionsListEntry) -> Option<Version> {
         last_accessed_date: entry.last_accessed_date.as_ref().and_then(timestamp),
         kms_key_ids: entry.kms_key_ids.unwrap_or_default(),
     })
-}
-
-/// Whether the value of `id` can be read and decrypted. The value itself is dropped here, unseen.
-///
-/// Moves LastAccessedDate, so it must only ever be asked of a canary.
-pub async fn can_read_value(aws: &Aws, id: &str) -> Result<bool, AwsError> {
-    aws.secrets_manager()
-        .get_secret_value()
-        .secret_id(id)
-        .send()
-        .await
-        .map(|answer| answer.secret_string().is_some() || answer.secret_binary().is_some())
-        .map_err(|error| AwsError::new("secretsmanager:GetSecretValue", error))
 }
 
 /// ListSecrets and DescribeSecret answer with the same fields but for the two that are passed in.
