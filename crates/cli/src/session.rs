@@ -9,7 +9,9 @@ use aws_config::profile::ProfileFileCredentialsProvider;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use secrets_ops::aws::{Aws, Class, Connection, Patience, ProvideCredentials, SharedCredentialsProvider, sts};
+use secrets_ops::aws::{
+    Aws, Class, Connection, Patience, ProvideCredentials, SharedCredentialsProvider, WRITE_RATE, sts,
+};
 use secrets_ops::runbook::plan::Place;
 use secrets_ops::settings::Settings;
 use tokio::time::Instant;
@@ -107,7 +109,15 @@ impl Session {
         }
         let settings = overrides.settings()?;
         let now = global.as_of.as_deref().map_or_else(|| Ok(clock()), |text| as_of(text, &settings))?;
-        let patience = if matches!(command, Command::Health) { Patience::Probe } else { Patience::Person };
+        let patience = match command {
+            Command::Health => Patience::Probe,
+            // Half a restore is worse than a slow one.
+            Command::Restore(_) => Patience::Job,
+            _ => Patience::Person,
+        };
+        // Nobody else's need is greater while an estate is being restored; what is set on purpose stands.
+        let own_rate = matches!(command, Command::Restore(_)) && overrides.get("SECRETS_OPS_POLICY_RATE").is_none();
+        let policy_rate = settings.policy_rate.map(|rate| if own_rate { WRITE_RATE } else { rate });
         let aws = Aws::connect(Connection {
             region: settings.region.clone(),
             credentials: credentials(global, config.credentials_provider()).await?,
@@ -117,7 +127,7 @@ impl Session {
                 .or_else(|| environment("AWS_ENDPOINT_URL"))
                 .filter(|url| !url.is_empty()),
             patience,
-            policy_rate: settings.policy_rate,
+            policy_rate,
         });
         Ok(Self { settings, aws, now, global: overrides })
     }

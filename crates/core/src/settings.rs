@@ -55,8 +55,8 @@ settings! {
     BUCKET = "SECRETS_OPS_BUCKET", "{prefix}-secrets-backup-{env}", "the name of an S3 bucket", "Keeps backups, reports and run markers.";
     BUCKET_KEY = "SECRETS_OPS_BUCKET_KMS_KEY", "", "a KMS key id, ARN or alias", "Key for SSE-KMS. Without it the bucket's default encryption applies.";
     VALUE_PREFIX = "SECRETS_OPS_VALUE_PREFIX", "", "the beginning of names of secrets", "Secrets whose names begin so are backed up with their values, encrypted. Without it no value is ever read.";
-    VALUE_KEY = "SECRETS_OPS_VALUE_KEY", "alias/{prefix}-{env}-secrets-values", "a KMS key id, ARN or alias", "Wraps the data keys of backed-up values.";
-    VALUE_MAC_KEY = "SECRETS_OPS_VALUE_MAC_KEY", "alias/{prefix}-{env}-secrets-values-mac", "a KMS HMAC key id, ARN or alias", "Makes the keyed hashes by which two backups show whether a value has changed.";
+    VALUE_KEY = "SECRETS_OPS_VALUE_KEY", "alias/{prefix}-{env}-secrets-ops-values", "a KMS key id, ARN or alias", "Wraps the data keys of backed-up values.";
+    VALUE_MAC_KEY = "SECRETS_OPS_VALUE_MAC_KEY", "alias/{prefix}-{env}-secrets-ops-values-mac", "a KMS HMAC key id, ARN or alias", "Makes the keyed hashes by which two backups show whether a value has changed.";
     FULL_PASS = "SECRETS_OPS_FULL_PASS_EVERY", "1", "a whole number from 1 to 365", "Every so many backups read all resource policies; those between read only those of secrets whose LastChangedDate moved. 1, because AWS nowhere says that a policy's edit moves that date: all do.";
     DRILL_PREFIX = "SECRETS_OPS_DRILL_PREFIX", "secrets-ops-drill/", "the beginning of names that no live secret has, of at least 6 characters", "The restore drill makes its secrets under such names, and removes them.";
     HEALTH_SECRETS = "SECRETS_OPS_HEALTH_SECRETS", "{prefix}-{env}-secret-database,{prefix}-{env}-secret-jwt,{prefix}-{env}-secret-external-apis", "one or more names of secrets, separated by commas", "Secrets that api-health describes.";

@@ -126,6 +126,24 @@ mod tests {
     }
 
     #[test]
+    fn each_part_of_a_run_and_each_estate_is_a_piece_of_work_of_its_own() {
+        let target = json!({"roleArn": "arn:aws:iam::111111111111:role/r", "region": "us-east-1"});
+        let base = json!({"job": "b", "scheduledTime": "t", "scheduleArn": "a"});
+        let with = |fields: Value| {
+            let mut event = base.clone();
+            event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            parse(&event).unwrap()
+        };
+        let first = with(json!({"chunk": {"part": 1}}));
+        assert_eq!((first.key.as_deref(), first.chunk.unwrap().part), (Some("a|t"), 1));
+        let second = with(json!({"chunk": {"run": "r", "part": 2}, "target": target}));
+        assert_eq!(second.key.as_deref(), Some("r|2|arn:aws:iam::111111111111:role/r|us-east-1"));
+        assert_eq!(second.target.unwrap().account(), "111111111111");
+        assert_eq!(with(json!({"target": target})).key.unwrap(), "a|t|arn:aws:iam::111111111111:role/r|us-east-1");
+        assert_eq!(parse(&json!({"job": "b", "chunk": {"part": 1}})).unwrap().key, None, "by hand it always runs");
+    }
+
+    #[test]
     fn refuses_what_it_would_have_to_guess() {
         for (event, want) in [
             (json!({"job": 7}), "`job` must be text; it is a number"),
@@ -135,6 +153,15 @@ mod tests {
                 json!({"job": "x", "scheduledTime": 5, "scheduleArn": "a"}),
                 "`scheduledTime` must be text; it is a number",
             ),
+            (
+                json!({"job": "x", "chunk": {"part": 2}}),
+                "`chunk` must be {\"part\": 1}, or the `more` of the answer before",
+            ),
+            (
+                json!({"job": "x", "chunk": {"run": "r", "part": 1}}),
+                "`chunk` must be {\"part\": 1}, or the `more` of the answer before",
+            ),
+            (json!({"job": "x", "target": {"roleArn": "a"}}), "`target` cannot be understood: missing field `region`"),
             (json!({"Job": "x"}), "the event has neither `job` nor `detail-type`; it has Job"),
             (json!([]), "the event must be a JSON object; it is a list"),
             (json!("backup"), "the event must be a JSON object; it is text"),

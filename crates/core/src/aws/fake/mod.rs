@@ -3,13 +3,14 @@
 
 mod estate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
 
 pub(crate) use estate::{CHANGES, Estate, FakeKey, FakeSecret, KEY};
 
@@ -49,6 +50,12 @@ pub(crate) struct World {
     /// Changes so far.
     pub(crate) changes: usize,
     pub(crate) dead: bool,
+    /// The pace of the clients; `None`: nothing is paced.
+    pub(crate) rate: Option<f64>,
+    /// Policies, and lists of versions, that are given out in any second.
+    pub(crate) quota: Option<usize>,
+    /// When the last calls of each operation came.
+    pub(crate) recent: BTreeMap<&'static str, VecDeque<Instant>>,
 
     pub(crate) secrets: Vec<String>,
     pub(crate) policies: BTreeMap<String, String>,
@@ -71,6 +78,9 @@ impl Default for World {
             dies_at: None,
             changes: 0,
             dead: false,
+            rate: None,
+            quota: None,
+            recent: BTreeMap::new(),
             secrets: Vec::new(),
             policies: BTreeMap::new(),
             objects: BTreeMap::new(),
@@ -88,6 +98,16 @@ impl Default for World {
 impl World {
     fn call(&mut self, operation: &'static str, about: &str) -> Option<Fault> {
         *self.calls.entry(operation).or_default() += 1;
+        let limited = ["GetResourcePolicy", "ListSecretVersionIds"].contains(&operation);
+        if let Some(quota) = self.quota.filter(|_| limited) {
+            let (now, recent) = (Instant::now(), self.recent.entry(operation).or_default());
+            recent.retain(|at| now.duration_since(*at) < Duration::from_secs(1));
+            if recent.len() >= quota {
+                *self.calls.entry("throttled").or_default() += 1;
+                return Some(Fault::of(operation, "", "ThrottlingException", 400));
+            }
+            recent.push_back(now);
+        }
         let fault = self.faults.iter_mut().find(|fault| {
             fault.operation == operation && fault.times > 0 && (fault.about.is_empty() || about.contains(fault.about))
         })?;
@@ -114,6 +134,7 @@ pub(crate) type Shared = Arc<Mutex<World>>;
 
 /// Clients over `world`, as patient as a job's. Each page of the list has two secrets.
 pub(crate) fn clients(world: World) -> (Aws, Shared) {
+    let rate = world.rate;
     let shared = Arc::new(Mutex::new(world));
     let connector = SharedHttpConnector::new(Fake(shared.clone()));
     let credentials = aws_sdk_secretsmanager::config::Credentials::new("id", "key", None, None, "test");
@@ -122,11 +143,11 @@ pub(crate) fn clients(world: World) -> (Aws, Shared) {
         credentials: SharedCredentialsProvider::new(credentials),
         endpoint: Some("http://aws.test".into()),
         patience: Patience::Job,
-        policy_rate: None,
+        policy_rate: rate,
     };
     let mut config = Aws::connect(connection).config.into_builder();
     config.set_http_client(Some(http_client_fn(move |_, _| connector.clone())));
-    (Aws::from_config(config.build(), None), shared)
+    (Aws::from_config(config.build(), rate), shared)
 }
 
 #[derive(Debug)]

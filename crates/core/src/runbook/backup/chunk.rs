@@ -125,11 +125,6 @@ pub(super) fn part_name(run: &str, part: u32, attempt: usize) -> String {
     }
 }
 
-/// Where a part's own manifest lies; the first part's archive has the run's name, which the sealed manifest takes.
-pub(super) fn part_manifest(run: &str, part: u32, name: &str) -> String {
-    if part == 1 { format!("{run}.part-0001.manifest.json") } else { format!("{name}.manifest.json") }
-}
-
 /// Notes how far part `part` got.
 pub(super) async fn save(
     aws: &Aws,
@@ -205,7 +200,5 @@ mod tests {
         assert_eq!(part_name("r", 1, 0), "r");
         assert_eq!(part_name("r", 2, 0), "r.part-0002");
         assert_eq!(part_name("r", 2, 1), "r.part-0002-2");
-        assert_eq!(part_manifest("r", 1, "r"), "r.part-0001.manifest.json");
-        assert_eq!(part_manifest("r", 2, "r.part-0002-2"), "r.part-0002-2.manifest.json");
     }
 }

@@ -145,13 +145,10 @@ pub async fn run(job: Job<'_>) -> Result<Answer, JobError> {
     let entry = Entry { path: format!("{name}.tar.gz"), ..finished.archive };
     target.finish(finished.rest).await?;
 
+    // The name of the manifest that seals the whole is kept free until there is a whole.
     let alone = part == 1 && !goes_on;
-    let beside = if alone {
-        format!("{folder}{run}.manifest.json")
-    } else {
-        format!("{folder}{}", chunk::part_manifest(&run, part, &name))
-    };
-    let beside = destination.put_manifest(storage, &beside, finished.manifest).await?;
+    let beside = if part == 1 && goes_on { part_manifest(&run, 1) } else { format!("{name}.manifest.json") };
+    let beside = destination.put_manifest(storage, &format!("{folder}{beside}"), finished.manifest).await?;
     progress.totals.add(&tally.totals);
     progress.gaps.extend(tally.gaps.iter().take(chunk::MOST_GAPS.saturating_sub(progress.gaps.len())).cloned());
     progress.parts.push(Part {
@@ -181,6 +178,10 @@ fn estate(job: Job<'_>) -> String {
 /// Where the run stands before this invocation.
 async fn begin(job: Job<'_>, run: &str) -> Result<Progress, JobError> {
     match job.chunk {
+        // It becomes part of keys.
+        Some(_) if !run.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) => {
+            Err(JobError::BadEvent(format!("there is no run {run:?}")))
+        }
         Some(chunk) if chunk.part > 1 => chunk::load(job.storage, &job.settings.bucket, &estate(job), run, chunk).await,
         _ => Ok(Progress {
             started: job.now,

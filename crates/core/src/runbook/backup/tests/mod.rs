@@ -1,5 +1,9 @@
 //! Faults and proofs over fakes of Secrets Manager and S3. Each fault asserts the exact error, gap or status.
 
+mod chunks;
+mod incremental;
+mod values;
+
 use std::io::Read as _;
 
 use flate2::Compression;
