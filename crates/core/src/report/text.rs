@@ -30,18 +30,23 @@ fn whole(report: &Report, items: &[&Item], lang: Lang, most: usize) -> String {
         out.push('\n');
         columns(&rows, &mut out);
     }
-    list(&mut out, words::FINDINGS.get(lang), &report.findings, lang, most, |finding| {
-        format!(
-            "[{}] {} {}: {}\n  {}: {}",
+    let shown = report.findings.len().min(most);
+    list(&mut out, words::FINDINGS.get(lang), &report.findings, lang, most, |index, finding| {
+        let line = format!(
+            "[{}] {} {}: {}",
             words::severity(finding.severity).get(lang),
             finding.check,
             plain(&finding.subject),
             plain(finding.detail.get(lang)),
-            words::NEXT.get(lang),
-            finding.remediation.get(lang)
-        )
+        );
+        // What to do about several in a row is said once, after the last of them.
+        let next = report.findings.get(index + 1).filter(|_| index + 1 < shown);
+        if next.is_some_and(|next| next.remediation == finding.remediation) {
+            return line;
+        }
+        format!("{line}\n  {}: {}", words::NEXT.get(lang), finding.remediation.get(lang))
     });
-    list(&mut out, words::GAPS.get(lang), &report.gaps, lang, most, |gap| {
+    list(&mut out, words::GAPS.get(lang), &report.gaps, lang, most, |_, gap| {
         let subject = if gap.subject.is_empty() { String::new() } else { format!(" {}", plain(&gap.subject)) };
         format!("[{}] {}{subject}: {}", gap.reason.text().get(lang), gap.what, plain(&gap.detail))
     });
@@ -49,13 +54,13 @@ fn whole(report: &Report, items: &[&Item], lang: Lang, most: usize) -> String {
 }
 
 /// A heading and its lines; nothing where there are none.
-fn list<T>(out: &mut String, heading: &str, all: &[T], lang: Lang, most: usize, line: impl Fn(&T) -> String) {
+fn list<T>(out: &mut String, heading: &str, all: &[T], lang: Lang, most: usize, line: impl Fn(usize, &T) -> String) {
     if all.is_empty() {
         return;
     }
     *out += &format!("\n{heading}\n");
-    for item in all.iter().take(most) {
-        *out += &format!("- {}\n", line(item));
+    for (index, item) in all.iter().take(most).enumerate() {
+        *out += &format!("- {}\n", line(index, item));
     }
     if all.len() > most {
         *out += &format!("- {}\n", words::more(all.len() - most, lang));

@@ -125,8 +125,14 @@ pub enum JobError {
     /// AWS refused or failed where nothing can be done without it.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// The archive or its spool files could not be written.
-    #[error("the archive could not be written: {0}")]
+    /// There is nothing of that name.
+    #[error("{0}")]
+    NotThere(String),
+    /// Going on would do harm, or prove nothing.
+    #[error("{0}")]
+    Refused(String),
+    /// The archive or its spool files could not be read or written.
+    #[error("the archive or a temporary file failed: {0}")]
     Io(#[from] std::io::Error),
 }
 
@@ -136,6 +142,8 @@ impl JobError {
         match self {
             Self::BadEvent(_) => "SecretsOps.BadEvent",
             Self::Setting(_) => "SecretsOps.BadSetting",
+            Self::Refused(_) => "SecretsOps.Refused",
+            Self::NotThere(_) => "SecretsOps.NotFound",
             Self::Io(_) => "SecretsOps.Io",
             Self::Aws(error) => match error.class {
                 Class::Denied => "SecretsOps.Denied",

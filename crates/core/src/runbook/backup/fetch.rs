@@ -2,7 +2,7 @@
 //! thousands of paced calls are made would not last.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, Read, Seek, SeekFrom, Write};
 
 use jiff::Timestamp;
 use tokio::io::AsyncReadExt;
@@ -84,8 +84,7 @@ fn parts(key: &str, summary: Option<&Summary>) -> Vec<(String, Option<String>)> 
 }
 
 fn absent(bucket: &Bucket, key: &str) -> JobError {
-    let text = format!("there is no s3://{}/{key}; `secrets-ops backup list` shows what there is", bucket.name);
-    JobError::Io(io::Error::new(io::ErrorKind::NotFound, text))
+    JobError::NotThere(format!("there is no s3://{}/{key}; `secrets-ops backup list` shows what there is", bucket.name))
 }
 
 async fn optional(aws: &Aws, bucket: &Bucket, key: &str) -> Result<Option<File>, JobError> {

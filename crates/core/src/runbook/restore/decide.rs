@@ -275,7 +275,7 @@ fn replicas(wanted: &Wanted<'_>, live: &Secret, options: &Options, decision: &mu
 }
 
 fn policy(wanted: &Wanted<'_>, live: Option<&Secret>, options: &Options, decision: &mut Decision) {
-    let have = live.and_then(|live| live.resource_policy.as_deref());
+    let have = live.and_then(|live| Some(portable(live.resource_policy.as_deref()?, live)));
     if wanted.secret.unread.iter().any(|property| property == "ResourcePolicy") {
         return;
     }
@@ -286,7 +286,7 @@ fn policy(wanted: &Wanted<'_>, live: Option<&Secret>, options: &Options, decisio
         return;
     };
     let policy = portable(policy, wanted.secret);
-    if have.is_some_and(|have| same_policy(have, &policy)) {
+    if have.is_some_and(|have| same_policy(&have, &policy)) {
         return;
     }
     match locks_out(&policy, wanted.caller) {

@@ -76,10 +76,10 @@ pub async fn drill_latest(
     deadline: Instant,
 ) -> Result<Answer, JobError> {
     let backups = history(aws, &settings.bucket, &settings.time_zone).await?;
-    let none = || std::io::Error::new(std::io::ErrorKind::NotFound, "there is no finished backup to drill with");
+    let none = || JobError::NotThere("there is no finished backup to drill with".to_owned());
     let newest = latest(&backups).ok_or_else(none)?;
     let (opened, _) = fetch::fetch(aws, &settings.bucket, &newest.key).await?;
-    let backup = load(opened, &|_| true).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let backup = load(opened, &|_| true).map_err(|error| JobError::Refused(error.to_string()))?;
     let caller = format!("arn:aws:iam::{account}:root");
     let place = Place { caller, account: account.to_owned(), region: settings.region.clone() };
     let report = drill(Drill { aws, place: &place, prefix, values: false, now, deadline }, backup).await?;
@@ -302,7 +302,7 @@ async fn leftovers(aws: &Aws, prefix: &str) -> Result<Vec<String>, JobError> {
             "no drill has made {}; choose another SECRETS_OPS_DRILL_PREFIX than {prefix:?}, which must be nobody's",
             foreign.join(", ")
         );
-        return Err(JobError::Io(std::io::Error::other(text)));
+        return Err(JobError::Refused(text));
     }
     Ok(found.into_iter().map(|secret| secret.name).collect())
 }

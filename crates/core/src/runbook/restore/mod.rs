@@ -241,6 +241,7 @@ fn assemble(
         backup: summary.name.clone(),
         source: source.to_owned(),
         backup_started: summary.started,
+        secrets: named.len() as u64,
         equal,
         left,
     };

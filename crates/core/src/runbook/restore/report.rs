@@ -48,7 +48,10 @@ pub fn planned(plan: &RestorePlan, file: Option<&str>) -> Report {
         as_of: plan.created,
         region: plan.region.clone(),
         items,
-        coverage: Coverage { wanted: report.1.len() as u64 + plan.steps.len() as u64, seen: plan.steps.len() as u64 },
+        coverage: Coverage {
+            wanted: plan.context.secrets,
+            seen: plan.context.secrets.saturating_sub(report.1.len() as u64),
+        },
         findings: report.0,
         gaps: report.1,
     }
@@ -57,7 +60,10 @@ pub fn planned(plan: &RestorePlan, file: Option<&str>) -> Report {
 /// What the plan leaves to a person, behind what is there already.
 fn left(plan: &RestorePlan, mut findings: Vec<Finding>) -> (Vec<Finding>, Vec<Gap>) {
     let left = &plan.context.left;
-    findings.extend(left.iter().filter(|left| left.gap().is_none()).map(super::Left::finding));
+    let mut told: Vec<&super::Left> = left.iter().filter(|left| left.gap().is_none()).collect();
+    // Worst first, and what has the same cause together.
+    told.sort_by_key(|left| (std::cmp::Reverse(left.finding().severity), left.reason));
+    findings.extend(told.into_iter().map(super::Left::finding));
     (findings, left.iter().filter_map(super::Left::gap).collect())
 }
 

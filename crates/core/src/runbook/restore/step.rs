@@ -30,6 +30,8 @@ pub struct Context {
     pub source: String,
     /// When the backup was made.
     pub backup_started: Timestamp,
+    /// Secrets of the backup that were considered.
+    pub secrets: u64,
     /// Secrets that are there already and equal.
     pub equal: u64,
     /// What no step does, and a person must.
