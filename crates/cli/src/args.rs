@@ -1,6 +1,7 @@
 //! The command line, as a person types it.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use secrets_ops::model::Pattern;
 use secrets_ops::report::Format;
 use secrets_ops::runbook::backup::Kind;
 
@@ -97,6 +98,21 @@ pub(crate) enum BackupCommand {
         /// A local file, s3://BUCKET/KEY, or `latest`
         archive: String,
     },
+    /// Show what differs between two backups, or between a backup and the live estate
+    Diff {
+        /// The state to compare from: a local file, s3://BUCKET/KEY, or `latest`
+        #[arg(value_name = "A")]
+        before: String,
+        /// The state to compare with: another backup, or `live`
+        #[arg(value_name = "B|live")]
+        after: String,
+        /// Leave out which versions of values there are
+        #[arg(long)]
+        configuration: bool,
+        /// Only secrets of these names; * stands for anything, ? for one character
+        #[arg(long, value_name = "PATTERN")]
+        filter: Option<Pattern>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -152,9 +168,9 @@ pub(crate) struct RestorePlan {
     /// Where the plan is written; must not exist
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output_file: std::path::PathBuf,
-    /// Only secrets with such names (* stands for anything); may be given more than once
+    /// Only secrets of these names; * stands for anything, ? for one character; may be given more than once
     #[arg(long, value_name = "PATTERN")]
-    pub(crate) filter: Vec<String>,
+    pub(crate) filter: Vec<Pattern>,
     /// Make secrets that exist follow the backup
     #[arg(long)]
     pub(crate) overwrite: bool,

@@ -13,6 +13,7 @@ use clap::{CommandFactory, Parser};
 use secrets_ops::model::{Report, Status};
 use secrets_ops::report::render;
 use secrets_ops::runbook::JobError;
+use secrets_ops::runbook::backup::diff::Scope;
 use secrets_ops::settings::SettingError;
 use session::Session;
 
@@ -51,6 +52,10 @@ async fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Backup(BackupCommand::Run { kind, to }) => cmd::backup::run(&session, *kind, to.as_deref()).await,
         Command::Backup(BackupCommand::List) => cmd::backup::list(&session).await,
         Command::Backup(BackupCommand::Verify { archive }) => cmd::backup::verify(&session, archive).await,
+        Command::Backup(BackupCommand::Diff { before, after, configuration, filter }) => {
+            let scope = Scope { values: !configuration, filter: filter.clone() };
+            Box::pin(cmd::diff::run(&session, before, after, scope)).await
+        }
         Command::Restore(RestoreCommand::Plan(plan)) => cmd::restore::plan(&session, plan).await,
         Command::Restore(RestoreCommand::Apply { file, approve }) => {
             let pause = || spinner.finish_and_clear();

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backup;
+pub(crate) mod diff;
 pub(crate) mod health;
 pub(crate) mod restore;
 pub(crate) mod rotation;

@@ -5,6 +5,7 @@ mod archive;
 mod carried;
 mod chunk;
 mod destination;
+pub mod diff;
 mod fault;
 pub mod fetch;
 mod gather;
@@ -383,12 +384,3 @@ pub fn report(answer: &Answer, region: &str, now: Timestamp) -> Report {
 
 #[cfg(test)]
 mod tests;
-
-/// TEMPORARY
-#[derive(Debug)]
-pub struct Difference {
-    pub property: &'static str,
-}
-pub fn differences(_: &crate::model::Secret, _: &crate::model::Secret) -> Vec<Difference> {
-    Vec::new()
-}

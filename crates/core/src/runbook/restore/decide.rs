@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::keys::KeyAnswer;
 use super::left::{Left, LeftReason};
-use super::policy::{locks_out, portable, same_policy};
+use super::policy::{locks_out, portable};
 use super::step::{Action, PlannedValue, same_rules};
 use super::{MARK_KEY, MARK_MISSING, Options};
-use crate::model::Secret;
+use crate::model::{Difference, Lang, Secret, differences, same_policy};
 use crate::runbook::backup::values::{SealedValue, Values};
 use crate::runbook::once::hex;
 
@@ -25,6 +25,8 @@ pub(super) struct Wanted<'a> {
     /// Its name where it is restored.
     pub(super) name: &'a str,
     pub(super) key: KeyAnswer,
+    /// The live secret's key, by ARN where that could be told.
+    pub(super) live_key: Option<String>,
     /// The rotation function, if it can be used; else why not.
     pub(super) lambda: Result<Option<String>, Left>,
     /// The restorer's ARN.
@@ -102,7 +104,8 @@ fn create(wanted: &Wanted<'_>, key: Option<String>, options: &Options, decision:
     let secret = wanted.secret;
     let values = ordered_values(wanted);
     let mut tags = own_tags(wanted, decision);
-    if values.is_empty() {
+    // A secret that never had a value lacks none.
+    if values.is_empty() && !secret.version_ids_to_stages.is_empty() {
         if tags.len() < MOST_TAGS {
             tags.insert(MARK_KEY.to_owned(), MARK_MISSING.to_owned());
         }
@@ -154,19 +157,34 @@ fn adjust(wanted: &Wanted<'_>, live: &Secret, key: Option<String>, options: &Opt
     policy(wanted, Some(live), options, decision);
     rotation(wanted, Some(live), decision);
     if decision.actions.len() > changes_from && !options.overwrite {
-        let names: Vec<&str> = decision.actions[changes_from..].iter().map(Action::name).collect();
-        let detail = names.join(", ");
+        let detail = shown(live, wanted.secret, &decision.actions[changes_from..]);
         decision.actions.truncate(changes_from);
         decision.leave(wanted, LeftReason::Differs, detail);
     }
 }
 
+/// What differs, as it is now and as the backup has it; where only names have moved, the steps it would take.
+fn shown(live: &Secret, backup: &Secret, actions: &[Action]) -> String {
+    const MOST: usize = 10;
+    let told = |difference: &Difference| {
+        format!("{}: {} -> {}", difference.property, difference.before.get(Lang::En), difference.after.get(Lang::En))
+    };
+    let found = differences(live, backup);
+    let mut lines: Vec<String> = found.iter().take(MOST).map(told).collect();
+    if found.len() > MOST {
+        lines.push(format!("{} more", found.len() - MOST));
+    }
+    if lines.is_empty() {
+        lines.extend(actions.iter().map(|action| action.name().to_owned()));
+    }
+    lines.join("; ")
+}
+
 fn describe(wanted: &Wanted<'_>, live: &Secret, key: Option<String>, decision: &mut Decision) {
     let words = |secret: &Secret| secret.description.clone().unwrap_or_default();
     let description = Some(words(wanted.secret)).filter(|wanted| *wanted != words(live));
-    let is_default = |key: Option<&String>| key.is_none_or(|key| key.ends_with("alias/aws/secretsmanager"));
-    let kms_key = match (&key, &live.kms_key_id) {
-        (None, have) if is_default(have.as_ref()) => None,
+    let kms_key = match (&key, &wanted.live_key) {
+        (None, None) => None,
         (None, _) => Some("alias/aws/secretsmanager".to_owned()),
         (Some(wanted), Some(have)) if same_key(wanted, have) => None,
         (Some(wanted), _) => Some(wanted.clone()),
@@ -275,7 +293,7 @@ fn replicas(wanted: &Wanted<'_>, live: &Secret, options: &Options, decision: &mu
 }
 
 fn policy(wanted: &Wanted<'_>, live: Option<&Secret>, options: &Options, decision: &mut Decision) {
-    let have = live.and_then(|live| Some(portable(live.resource_policy.as_deref()?, live)));
+    let have = live.and_then(|live| Some((live.resource_policy.as_deref()?, live.arn.as_str())));
     if wanted.secret.unread.iter().any(|property| property == "ResourcePolicy") {
         return;
     }
@@ -286,7 +304,7 @@ fn policy(wanted: &Wanted<'_>, live: Option<&Secret>, options: &Options, decisio
         return;
     };
     let policy = portable(policy, wanted.secret);
-    if have.is_some_and(|have| same_policy(&have, &policy)) {
+    if have.is_some_and(|have| same_policy(have, (&policy, ""))) {
         return;
     }
     match locks_out(&policy, wanted.caller) {

@@ -18,8 +18,8 @@ use super::step::Action;
 use super::{AT_ONCE, Archived, MARK_KEY, Options, apply, assemble, load};
 use crate::aws::secrets_manager::{self, change};
 use crate::aws::{Aws, AwsError, Class};
-use crate::model::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Secret, Severity, Text};
-use crate::runbook::backup::{Summary, differences, fetch, history, latest};
+use crate::model::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Secret, Severity, Text, differences};
+use crate::runbook::backup::{Summary, fetch, history, latest};
 use crate::runbook::job::tell;
 use crate::runbook::plan::{Place, State};
 use crate::runbook::{Answer, JobError};
@@ -182,6 +182,7 @@ async fn plan<'a>(drill: Drill<'_>, folder: &str, archived: &'a [Archived]) -> V
                     values: archived.values.as_ref().filter(|_| drill.values),
                     name: &name,
                     key: keys.resolve(secret.kms_key_id.as_deref()).await,
+                    live_key: None,
                     lambda: Ok(None),
                     caller: &drill.place.caller,
                     region: &drill.place.region,
@@ -259,7 +260,7 @@ async fn compare(
         }
     };
     let mut wanted = drilled(&archived.secret);
-    wanted.resource_policy = wanted.resource_policy.map(|policy| super::policy::portable(&policy, &archived.secret));
+    wanted.tags.retain(|key, _| !key.starts_with("aws:"));
     if left.iter().any(|left| left.reason == LeftReason::PolicyLocksOut) {
         wanted.resource_policy = None;
     }
@@ -267,7 +268,7 @@ async fn compare(
         wanted.version_ids_to_stages.clear();
     }
     let differing: Vec<String> =
-        differences(&wanted, &made).into_iter().map(|difference| difference.property.to_string()).collect();
+        differences(&wanted, &made).into_iter().map(|difference| difference.property).collect();
     if !differing.is_empty() {
         return fail("differs", format!("not as in the backup: {}", differing.join(", ")));
     }

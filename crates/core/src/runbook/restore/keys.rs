@@ -29,11 +29,12 @@ pub(super) struct Keys<'a> {
     /// Prefix of the aliases of new keys, if keys are to be made.
     make: Option<String>,
     known: Mutex<HashMap<String, KeyAnswer>>,
+    arns: Mutex<HashMap<String, String>>,
 }
 
 impl<'a> Keys<'a> {
     pub(super) fn new(aws: &'a Aws, map: &'a BTreeMap<String, String>, make: Option<String>) -> Self {
-        Self { aws, map, make, known: Mutex::default() }
+        Self { aws, map, make, known: Mutex::default(), arns: Mutex::default() }
     }
 
     /// The key to use in place of `key` of the backup.
@@ -55,22 +56,44 @@ impl<'a> Keys<'a> {
         if wanted.ends_with("alias/aws/secretsmanager") {
             return KeyAnswer::Default;
         }
-        let missing = |why: String| match (&self.make, mapped) {
-            (Some(prefix), None) => KeyAnswer::Make(alias_for(prefix, key)),
-            _ => KeyAnswer::None(LeftReason::KeyMissing, why),
-        };
-        match kms::describe_key(self.aws, wanted).await {
-            Ok(found) if found.state == "Enabled" => KeyAnswer::Use(found.arn),
-            Ok(found) => missing(format!("{wanted} is {}", found.state)),
+        let make = self.make.as_ref().filter(|_| mapped.is_none());
+        let why = match kms::describe_key(self.aws, wanted).await {
+            Ok(found) if found.state == "Enabled" => return KeyAnswer::Use(found.arn),
+            Ok(found) => format!("{wanted} is {}", found.state),
             Err(error) if matches!(error.class, Class::NotFound | Class::Invalid) => {
-                missing(format!("{wanted}: {}", error.message))
+                format!("{wanted}: {}", error.message)
             }
             // Of another account, "denied" is all that one ever hears of a key that is not there.
-            Err(error) if error.class == Class::Denied && self.make.is_some() && mapped.is_none() => {
-                missing(error.message)
+            Err(error) if error.class == Class::Denied && make.is_some() => error.message,
+            Err(error) => {
+                return KeyAnswer::None(LeftReason::KeyUnknown, format!("{wanted}: {}", error.message));
             }
-            Err(error) => KeyAnswer::None(LeftReason::KeyUnknown, format!("{wanted}: {}", error.message)),
+        };
+        let Some(prefix) = make else { return KeyAnswer::None(LeftReason::KeyMissing, why) };
+        let alias = alias_for(prefix, key);
+        // An earlier restore may have made it.
+        match kms::describe_key(self.aws, &alias).await {
+            Ok(made) if made.state == "Enabled" => KeyAnswer::Use(made.arn),
+            Ok(made) => KeyAnswer::None(LeftReason::KeyMissing, format!("{why}; {alias} is {}", made.state)),
+            Err(error) if error.class == Class::NotFound => KeyAnswer::Make(alias),
+            Err(error) => KeyAnswer::None(LeftReason::KeyUnknown, format!("{alias}: {}", error.message)),
         }
+    }
+
+    /// The ARN of a live secret's key, which AWS tells as it was given: by id, ARN or alias. What cannot be looked up is
+    /// left as it is told.
+    pub(super) async fn arn(&self, key: Option<&str>) -> Option<String> {
+        let key = key.filter(|key| !key.ends_with("alias/aws/secretsmanager"))?;
+        if key.contains(":key/") {
+            return Some(key.to_owned());
+        }
+        let mut arns = self.arns.lock().await;
+        if let Some(arn) = arns.get(key) {
+            return Some(arn.clone());
+        }
+        let arn = kms::describe_key(self.aws, key).await.map_or_else(|_| key.to_owned(), |found| found.arn);
+        arns.insert(key.to_owned(), arn.clone());
+        Some(arn)
     }
 
     /// The keys to be made: alias, and the key of the backup that each replaces.

@@ -201,6 +201,7 @@ async fn one(
         values: archived.values.as_ref(),
         name,
         key: keys.resolve(archived.secret.kms_key_id.as_deref()).await,
+        live_key: keys.arn(live.as_ref().and_then(|live| live.kms_key_id.as_deref())).await,
         lambda: lambda(aws, name, &archived.secret, &options.lambda_map).await,
         caller: &place.caller,
         region: &place.region,

@@ -4,15 +4,6 @@ use serde_json::Value;
 
 use crate::model::Secret;
 
-/// Whether two policies say the same, whatever their layout.
-pub(super) fn same_policy(a: &str, b: &str) -> bool {
-    a == b
-        || match (serde_json::from_str::<Value>(a), serde_json::from_str::<Value>(b)) {
-            (Ok(a), Ok(b)) => a == b,
-            _ => false,
-        }
-}
-
 /// The policy as it can be attached to the restored secret: where it names the old secret's own ARN, whose last six
 /// characters are never given again, `*` says the same, since a secret's policy is about that secret alone.
 pub(super) fn portable(policy: &str, old: &Secret) -> String {

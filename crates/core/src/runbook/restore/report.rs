@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::apply::Applied;
 use super::step::{RestorePlan, Step};
-use crate::model::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Severity, Text};
+use crate::model::{Coverage, Finding, Gap, Item, Outcome, Report, Severity, Text};
 use crate::runbook::plan::State;
 
 /// What the plan would do. `file`: where it was written, if it was.
@@ -81,22 +81,25 @@ pub fn applied(plan: &RestorePlan, applied: &[Applied], now: jiff::Timestamp) ->
             item(object, outcome, word(worst), Text::new(told.join(", "), told.join(", ")))
         })
         .collect();
-    let (findings, mut gaps) = left(plan, Vec::new());
     let undone = plan.steps.iter().filter_map(|step| {
         let applied = states.get(&step.number)?;
-        let reason = match applied.state {
-            State::Done | State::Already | State::Begun => return None,
-            State::Refused => GapReason::Malformed,
-            State::Failed | State::Skipped => GapReason::Unavailable,
-        };
-        Some(Gap {
-            what: format!("step {} {}", step.number, step.action.name()),
+        if matches!(applied.state, State::Done | State::Already | State::Begun) {
+            return None;
+        }
+        let (number, action, state) = (step.number, step.action.name(), word(applied.state));
+        let told = format!("step {number} {action} {state}: {}", applied.detail);
+        Some(Finding {
+            check: "restore-undone",
+            severity: Severity::High,
             subject: step.object.clone(),
-            reason,
-            detail: format!("{}: {}", word(applied.state), applied.detail),
+            detail: Text::new(told.clone(), told),
+            remediation: Text::fixed(
+                "原因を直し、同じ計画をもう一度適用する（済んだ手順は飛ばされる）。対象が計画後に変わっていたら、計画を作り直す",
+                "Mend the cause and apply the same plan again (what is done is passed over); if the object has changed since, plan anew",
+            ),
         })
     });
-    gaps.extend(undone);
+    let (findings, gaps) = left(plan, undone.collect());
     let done = applied.iter().filter(|step| matches!(step.state, State::Done | State::Already)).count() as u64;
     Report {
         schema: "secrets-ops/restore-apply/v1",

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::left::Left;
-use super::policy::same_policy;
-use crate::model::{RotationRules, Secret};
+use crate::model::{RotationRules, Secret, same_policy};
 use crate::runbook::backup::values::SealedValue;
 use crate::runbook::plan::Plan;
 
@@ -260,7 +259,9 @@ impl Action {
             Self::Replicate { region, .. } => {
                 live.replication_status.iter().any(|replica| replica.region.as_ref() == Some(region))
             }
-            Self::PutPolicy { policy } => live.resource_policy.as_ref().is_some_and(|have| same_policy(have, policy)),
+            Self::PutPolicy { policy } => {
+                live.resource_policy.as_ref().is_some_and(|have| same_policy((have, &live.arn), (policy, "")))
+            }
             Self::DeletePolicy {} => live.resource_policy.is_none(),
             Self::CancelRotation {} => live.rotation_enabled != Some(true),
             Self::ScheduleRotation { lambda, rules, .. } => {

@@ -181,4 +181,4 @@ impl fmt::Debug for OneArchive {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -20,7 +20,7 @@ mod hostile;
 mod manifests;
 mod parts;
 
-fn summary(name: &str, written: u64) -> Summary {
+pub(in crate::runbook::backup) fn summary(name: &str, written: u64) -> Summary {
     Summary {
         schema: SCHEMA.into(),
         tool: "test".into(),
@@ -42,7 +42,7 @@ fn summary(name: &str, written: u64) -> Summary {
 }
 
 /// An archive and the manifest beside it, as the backup writes them.
-fn written(name: &str, secrets: &[Secret]) -> (Vec<u8>, Vec<u8>) {
+pub(in crate::runbook::backup) fn written(name: &str, secrets: &[Secret]) -> (Vec<u8>, Vec<u8>) {
     let mut archive = Archive::new(name, 0).unwrap();
     for secret in secrets {
         archive.add(secret).unwrap();
@@ -69,18 +69,18 @@ fn opener(bytes: &[u8]) -> Opener {
     Box::new(move || Ok(Box::new(Cursor::new(bytes))))
 }
 
-fn opened(archive: &[u8], sealed: Option<&[u8]>) -> Opened {
+pub(in crate::runbook::backup) fn opened(archive: &[u8], sealed: Option<&[u8]>) -> Opened {
     let archives = vec![OneArchive { name: "/k/x.tar.gz".into(), content: opener(archive), beside: None }];
     Opened { name: "x".into(), sealed: sealed.map(stream), archives }
 }
 
 /// A backup in parts: each archive with its own manifest, and the sealed manifest.
-struct Parts {
+pub(in crate::runbook::backup) struct Parts {
     archives: Vec<(Vec<u8>, Vec<u8>)>,
     sealed: serde_json::Value,
 }
 
-fn parts(of: &[&[Secret]]) -> Parts {
+pub(in crate::runbook::backup) fn parts(of: &[&[Secret]]) -> Parts {
     let name = |number| part_archive("x", number).strip_suffix(".tar.gz").unwrap().to_owned();
     let archives: Vec<_> = (1..).zip(of).map(|(number, secrets)| written(&name(number), secrets)).collect();
     let parts = (1..).zip(&archives).zip(of).map(|((number, (archive, _)), secrets)| Part {
@@ -97,7 +97,7 @@ fn parts(of: &[&[Secret]]) -> Parts {
 }
 
 impl Parts {
-    fn opened(&self) -> Opened {
+    pub(in crate::runbook::backup) fn opened(&self) -> Opened {
         let archive = |(number, (archive, beside)): (usize, &(Vec<u8>, Vec<u8>))| OneArchive {
             name: format!("s3://b/k/{}", part_archive("x", number)),
             content: opener(archive),
@@ -117,12 +117,15 @@ fn told(opened: Opened) -> Vec<String> {
     read(opened, &mut |_| {}).faults.iter().map(ToString::to_string).collect()
 }
 
-fn secret(name: &str) -> Secret {
+pub(in crate::runbook::backup) fn secret(name: &str) -> Secret {
     Secret { name: name.into(), ..Secret::default() }
 }
 
 /// The given files as an archive with a manifest of just these, inside and beside.
-fn sealed(files: &[(&str, Vec<u8>)], tweak: impl Fn(&mut Summary)) -> (Vec<u8>, Vec<u8>) {
+pub(in crate::runbook::backup) fn sealed(
+    files: &[(&str, Vec<u8>)],
+    tweak: impl Fn(&mut Summary),
+) -> (Vec<u8>, Vec<u8>) {
     let entries: Vec<Entry> = files
         .iter()
         .map(|(file, content)| Entry {
@@ -157,7 +160,7 @@ fn config(name: &str) -> (String, Vec<u8>) {
     (config_file(name), serde_json::to_vec(&secret(name)).unwrap())
 }
 
-fn values(name: &str) -> Vec<u8> {
+pub(in crate::runbook::backup) fn values(name: &str) -> Vec<u8> {
     serde_json::to_vec(&Values { name: name.into(), arn: "a".into(), versions: vec![] }).unwrap()
 }
 
