@@ -129,7 +129,8 @@ impl Aws {
             config,
             policy_rate,
             paces: Paces {
-                list_secrets: pace(LIST_RATE),
+                // No slower than what follows from it, where an endpoint has other quotas.
+                list_secrets: pace(policy_rate.unwrap_or_default().max(LIST_RATE)),
                 resource_policy: policies(),
                 list_versions: policies(),
                 lookup_events: pace(LOOKUP_RATE),

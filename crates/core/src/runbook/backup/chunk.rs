@@ -55,7 +55,7 @@ pub(super) struct Cursor {
     pub(super) created: Option<Timestamp>,
     /// What was read of those made at that very moment.
     pub(super) at_created: BTreeSet<String>,
-    /// Whether the list has kept to its order. If not, an expired token cannot be made good.
+    /// Whether the list has kept to its order. If not, dates tell nothing, and an expired token cannot be made good.
     pub(super) ordered: bool,
 }
 
@@ -83,12 +83,19 @@ impl Cursor {
         self.at_created.insert(id(&secret.arn));
     }
 
-    /// Whether an earlier invocation has read it. `by_date`: the list is read from its beginning again.
-    pub(super) fn has_passed(&self, secret: &Secret, by_date: bool) -> bool {
+    /// Notes that all up to this page has been passed over, and nothing has been read: so that the next invocation goes
+    /// on from there, and not from the beginning of the list again.
+    pub(super) fn skip_to(&mut self, page: Option<String>) {
+        self.page = page;
+        self.of_page.clear();
+    }
+
+    /// Whether an earlier invocation has read it.
+    pub(super) fn has_passed(&self, secret: &Secret) -> bool {
         if self.of_page.contains(&id(&secret.arn)) {
             return true;
         }
-        let (true, Some(last), Some(created)) = (by_date, self.created, secret.created_date) else { return false };
+        let (true, Some(last), Some(created)) = (self.ordered, self.created, secret.created_date) else { return false };
         created < last || (created == last && self.at_created.contains(&id(&secret.arn)))
     }
 }
@@ -174,25 +181,23 @@ mod tests {
             cursor.pass(&secret(name, Some(created)), &page);
         }
         assert!(cursor.ordered);
-        for (name, created, by_token, by_date) in [
-            ("a", Some(1), true, true),
-            ("older", Some(1), false, true),
-            ("b", Some(2), true, true),
-            ("d", Some(2), false, false),
-            ("e", Some(3), false, false),
-            ("undated", None, false, false),
+        for (name, created, passed) in [
+            ("a", Some(1), true),
+            ("older", Some(1), true),
+            ("b", Some(2), true),
+            ("d", Some(2), false),
+            ("e", Some(3), false),
+            ("undated", None, false),
         ] {
-            let secret = secret(name, created);
-            assert_eq!(
-                (cursor.has_passed(&secret, false), cursor.has_passed(&secret, true)),
-                (by_token, by_date),
-                "{name}"
-            );
+            assert_eq!(cursor.has_passed(&secret(name, created)), passed, "{name}");
         }
         cursor.pass(&secret("e", Some(3)), &Some("p3".to_owned()));
         assert_eq!((cursor.of_page.len(), cursor.at_created.len()), (1, 1));
         cursor.pass(&secret("f", Some(2)), &Some("p3".to_owned()));
-        assert!(!cursor.ordered, "a list out of order cannot be resumed by date");
+        assert!(!cursor.ordered && !cursor.has_passed(&secret("a", Some(1))), "out of order, dates tell nothing");
+        assert!(cursor.has_passed(&secret("f", Some(2))), "of its page it still knows what was read");
+        cursor.skip_to(Some("p9".to_owned()));
+        assert!(!cursor.has_passed(&secret("f", Some(2))));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reads the estate, secret by secret, from wherever an earlier invocation left off.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::future::join;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
@@ -21,7 +21,12 @@ pub(super) struct Wishes<'a> {
     pub(super) values: Option<&'a ValueSettings>,
     /// Policies of an earlier backup; `None`: all are read.
     pub(super) carried: Option<&'a Carried>,
+    /// Where to note how far the list has been passed over.
+    pub(super) reached: Option<&'a Reached>,
 }
+
+/// The token of the last page on which nothing was new.
+pub(super) type Reached = Mutex<Option<String>>;
 
 /// One secret as far as it could be read, with what could not.
 #[derive(Debug)]
@@ -42,7 +47,7 @@ pub(super) fn everything<'a>(
     from: Option<&'a Cursor>,
     wishes: Wishes<'a>,
 ) -> impl Stream<Item = Result<Read, AwsError>> + 'a {
-    list(aws, from)
+    list(aws, from, wishes.reached)
         .map(move |listed| async move {
             let (listed, page) = listed?;
             Ok(read(aws, listed, page, wishes).await)
@@ -52,7 +57,7 @@ pub(super) fn everything<'a>(
 
 /// Where the list stands.
 enum Next {
-    Page { token: Option<String>, resumed: bool, by_date: bool },
+    Page { token: Option<String>, resumed: bool },
     End,
 }
 
@@ -60,17 +65,18 @@ type Listed = (Secret, Arc<Option<String>>);
 
 /// The list from `from` on. A token that has expired meanwhile is made good by the order of the list: all that is older
 /// than where the cursor stood is passed over.
-fn list<'a>(aws: &'a Aws, from: Option<&'a Cursor>) -> impl Stream<Item = Result<Listed, AwsError>> + 'a {
-    let first =
-        Next::Page { token: from.and_then(|cursor| cursor.page.clone()), resumed: from.is_some(), by_date: false };
+fn list<'a>(
+    aws: &'a Aws,
+    from: Option<&'a Cursor>,
+    reached: Option<&'a Reached>,
+) -> impl Stream<Item = Result<Listed, AwsError>> + 'a {
+    let first = Next::Page { token: from.and_then(|cursor| cursor.page.clone()), resumed: from.is_some() };
     let pages = stream::try_unfold(first, move |next| async move {
-        let Next::Page { token, resumed, by_date } = next else { return Ok(None) };
+        let Next::Page { token, resumed } = next else { return Ok(None) };
         let mut shown = Arc::new(token.clone());
-        let mut by_date = by_date;
         let page = match (secrets_manager::list_page(aws, token).await, from) {
             (Err(error), Some(cursor)) if resumed && cursor.ordered && expired(&error) => {
                 shown = Arc::new(None);
-                by_date = true;
                 secrets_manager::list_page(aws, None).await?
             }
             (page, _) => page?,
@@ -78,13 +84,13 @@ fn list<'a>(aws: &'a Aws, from: Option<&'a Cursor>) -> impl Stream<Item = Result
         let fresh: Vec<_> = page
             .secrets
             .into_iter()
-            .filter(|secret| from.is_none_or(|cursor| !cursor.has_passed(secret, by_date)))
+            .filter(|secret| from.is_none_or(|cursor| !cursor.has_passed(secret)))
             .map(|secret| Ok((secret, shown.clone())))
             .collect();
-        let after = match page.next {
-            Some(token) => Next::Page { token: Some(token), resumed: false, by_date },
-            None => Next::End,
-        };
+        if let Some(mut reached) = reached.filter(|_| fresh.is_empty()).and_then(|reached| reached.lock().ok()) {
+            reached.clone_from(&shown);
+        }
+        let after = page.next.map_or(Next::End, |token| Next::Page { token: Some(token), resumed: false });
         Ok::<_, AwsError>(Some((stream::iter(fresh), after)))
     });
     pages.try_flatten()

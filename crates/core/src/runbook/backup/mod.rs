@@ -29,7 +29,7 @@ use chunk::{Cursor, Progress, Totals};
 use destination::Target;
 pub use destination::{Destination, manifest_key};
 pub use fault::Fault;
-use gather::{Wishes, everything};
+use gather::{Reached, Wishes, everything};
 pub use history::{Backup, HISTORY_IAM_ACTIONS, Seal, history, latest, report as history_report};
 pub use kind::Kind;
 pub use manifest::{Entry, Incremental, Manifest, Part, SCHEMA, Summary};
@@ -241,7 +241,9 @@ async fn gather(
     let values = values(job, archive, tally).await?;
     let from = progress.cursor.clone();
     let resumed = (!progress.parts.is_empty()).then_some(&from);
-    let mut secrets = std::pin::pin!(everything(job.estate, resumed, Wishes { values, carried }));
+    let reached = Reached::default();
+    let mut secrets =
+        std::pin::pin!(everything(job.estate, resumed, Wishes { values, carried, reached: Some(&reached) }));
     loop {
         match timeout_at(job.deadline, secrets.next()).await {
             Ok(Some(read)) => {
@@ -253,6 +255,10 @@ async fn gather(
             Err(_) => {
                 tally.stopped = true;
                 if job.chunk.is_some() {
+                    let reached = reached.lock().map(|page| page.clone()).unwrap_or_default();
+                    if tally.totals.listed == 0 && reached.is_some() {
+                        progress.cursor.skip_to(reached);
+                    }
                     return Ok(());
                 }
                 let detail = format!("stopped after {} secrets; the rest was not read", tally.totals.written);

@@ -88,6 +88,33 @@ async fn an_expired_token_costs_time_and_no_secret() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_chunk_too_short_to_pass_the_old_part_of_the_list_still_gets_on() {
+    // A page takes 20 ms: the 50 pages that the first chunk has read are a second, three times as long as the later ones.
+    let world = World { estate: estate(200), page: 2, rate: Some(50.0), ..World::default() };
+    let (aws, shared) = clients(world);
+    let settings = settings();
+    let (own, destination) = (plain(), in_bucket(&settings));
+    let (mut chunk, mut runs) = (Chunk { run: None, part: 1 }, 0);
+    loop {
+        runs += 1;
+        assert!(runs < 40, "it goes in circles");
+        let millis = if runs == 1 { 2_000 } else { 350 };
+        if runs == 2 {
+            let fault = Fault::of("ListSecrets", "", "InvalidNextTokenException", 400);
+            shared.lock().unwrap().faults = vec![Fault { times: 1, ..fault }];
+        }
+        let deadline = Instant::now() + Duration::from_millis(millis);
+        let job = Job { chunk: Some(&chunk), deadline, ..job(&aws, &settings, &own, &destination) };
+        match Box::pin(run(job)).await.unwrap().more {
+            Some(next) => chunk = next,
+            None => break,
+        }
+    }
+    let (names, report) = proven(&aws).await;
+    assert_eq!((names.len(), names.values().max(), report.status()), (200, Some(&1), Status::Ok));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_a_dead_attempt_left_is_passed_by() {
     let world = World { estate: estate(200), page: 20, rate: Some(40.0), ..World::default() };
     let (aws, shared) = clients(world);
