@@ -91,5 +91,9 @@ fn is_wrong_use(error: &anyhow::Error) -> bool {
 
 /// One line, in the person's terminal: what failed and why, without the SDK's nested structures.
 fn complain(error: &anyhow::Error) {
-    let _ = writeln!(std::io::stderr(), "secrets-ops: {error}");
+    // Our own context says what failed, the system's error below it why; AWS's layers are in neither.
+    let cause =
+        error.source().filter(|cause| cause.is::<std::io::Error>() && !error.to_string().contains(&cause.to_string()));
+    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    let _ = writeln!(std::io::stderr(), "secrets-ops: {error}{cause}");
 }

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use super::manifest::Summary;
 use super::{OneArchive, Opened, head, manifest_key, part_manifest};
 use crate::aws::s3::{self, Bucket};
-use crate::aws::{Aws, Class};
+use crate::aws::{Aws, AwsError, Class};
 use crate::runbook::JobError;
 
 /// Bytes that are moved at a time.
@@ -96,7 +96,7 @@ async fn optional(aws: &Aws, bucket: &Bucket, key: &str) -> Result<Option<File>,
     let mut file = tempfile::tempfile()?;
     let mut buffer = vec![0; STEP];
     loop {
-        let read = body.read(&mut buffer).await?;
+        let read = body.read(&mut buffer).await.map_err(|error| AwsError::broken_body("s3:GetObject", error))?;
         if read == 0 {
             file.seek(SeekFrom::Start(0))?;
             return Ok(Some(file));

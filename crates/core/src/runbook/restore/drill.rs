@@ -299,11 +299,11 @@ async fn leftovers(aws: &Aws, prefix: &str) -> Result<Vec<String>, JobError> {
         .map(|secret| secret.name.as_str())
         .collect();
     if !foreign.is_empty() {
+        let (first, number) = (foreign[0], foreign.len());
         let text = format!(
-            "no drill has made {}; choose another SECRETS_OPS_DRILL_PREFIX than {prefix:?}, which must be nobody's",
-            foreign.join(", ")
+            "{number} secrets that no drill has made are under the drill's prefix {prefix:?} (first: {first}); choose another, which must be nobody's"
         );
-        return Err(JobError::Refused(text));
+        return Err(JobError::BadEvent(text));
     }
     Ok(found.into_iter().map(|secret| secret.name).collect())
 }

@@ -107,6 +107,9 @@ pub enum RestoreError {
     /// Nothing may be restored from it.
     #[error("{}", told(.0))]
     Damaged(Vec<Fault>),
+    /// It is not known whether it was ever finished.
+    #[error("no manifest lies beside {0}: without it this is not a finished backup, and nothing is restored from it")]
+    Unsealed(String),
     /// There is nothing to plan for.
     #[error("the backup {0} has no secret that fits the filter and the renaming")]
     Nothing(String),
@@ -145,6 +148,7 @@ pub fn load(opened: Opened, wanted: &dyn Fn(&str) -> bool) -> Result<(Summary, V
         }
     });
     match readout.summary {
+        Some(summary) if readout.faults.is_empty() && !readout.sealed => Err(RestoreError::Unsealed(summary.name)),
         Some(summary) if readout.faults.is_empty() => Ok((summary, all)),
         _ => Err(RestoreError::Damaged(readout.faults)),
     }

@@ -94,14 +94,21 @@ async fn a_chunk_too_short_to_pass_the_old_part_of_the_list_still_gets_on() {
     let (aws, shared) = clients(world);
     let settings = settings();
     let (own, destination) = (plain(), in_bucket(&settings));
-    let (mut chunk, mut runs) = (Chunk { run: None, part: 1 }, 0);
+    let (mut chunk, mut runs, mut expired) = (Chunk { run: None, part: 1 }, 0, None);
     loop {
         runs += 1;
         assert!(runs < 40, "it goes in circles");
         let millis = if runs == 1 { 2_000 } else { 350 };
-        if runs == 2 {
-            let fault = Fault::of("ListSecrets", "", "InvalidNextTokenException", 400);
-            shared.lock().unwrap().faults = vec![Fault { times: 1, ..fault }];
+        if runs > 1 {
+            let mut world = shared.lock().unwrap();
+            let notes = world.objects.iter().filter(|(key, _)| key.starts_with("runs/backup/"));
+            let note: serde_json::Value = serde_json::from_slice(notes.last().unwrap().1).unwrap();
+            let page = note["cursor"]["page"].clone();
+            // The token that the first chunk has left is worth nothing any more.
+            if *expired.get_or_insert_with(|| page.clone()) == page {
+                let fault = Fault::of("ListSecrets", "", "InvalidNextTokenException", 400);
+                world.faults = vec![Fault { times: 1, ..fault }];
+            }
         }
         let deadline = Instant::now() + Duration::from_millis(millis);
         let job = Job { chunk: Some(&chunk), deadline, ..job(&aws, &settings, &own, &destination) };
