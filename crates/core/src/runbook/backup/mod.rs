@@ -14,38 +14,30 @@ mod kind;
 mod manifest;
 mod parts;
 mod read;
+mod report;
+mod run;
 mod spool;
 mod tally;
 pub mod values;
 mod verify;
 
-use futures_util::StreamExt;
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use archive::Archive;
-use carried::Carried;
-use chunk::{Cursor, Progress, Totals};
-use destination::Target;
 pub use destination::{Destination, manifest_key};
 pub use fault::Fault;
-use gather::{Reached, Wishes, everything};
 pub use history::{Backup, HISTORY_IAM_ACTIONS, Seal, history, latest, report as history_report};
 pub use kind::Kind;
 pub use manifest::{Entry, Incremental, Manifest, Part, SCHEMA, Summary};
 pub use parts::{part_archive, part_manifest, part_of};
 pub use read::{OneArchive, Opened, Opener, Piece, Readout, head, read};
-use tally::{Naming, Tally, summary};
+pub use report::report;
+pub use run::run;
 use values::ValueSettings;
 pub use verify::verify;
 
-use super::job::{deadline_gap, notice_or_gap};
-use super::rotation::no_secrets;
-use super::{Answer, Chunk, JobError};
+use super::Chunk;
 use crate::aws::Aws;
-use crate::aws::s3::PART_BYTES;
-use crate::model::{Coverage, Gap, GapReason, Item, Outcome, Report, Status, Text};
-use crate::notify::Notice;
 use crate::settings::Settings;
 
 /// IAM actions of [`run`]; `kms:*` are used by S3 on our behalf, `kms:Decrypt` for uploads in parts.
@@ -95,297 +87,6 @@ pub struct BackupSettings {
     pub values: Option<ValueSettings>,
     /// Every n-th run reads all policies, the others those of secrets that have changed; 1: all runs do.
     pub full_pass_every: u64,
-}
-
-/// Backs up, writes the manifest last, and sends a notice of anything that is missing.
-///
-/// With a chunk, a deadline that comes before the end is no loss: the answer has `more`, with which the next invocation
-/// goes on. Without one, what has been read by then is kept, and marked `incomplete`.
-///
-/// # Errors
-/// A list that fails, or a destination that does, leaves nothing behind that could be taken for a backup.
-pub async fn run(job: Job<'_>) -> Result<Answer, JobError> {
-    let Job { storage, settings, kind, destination, now, .. } = job;
-    let first = manifest::archive_name(&now.to_zoned(settings.time_zone.clone()));
-    let run = job.chunk.and_then(|chunk| chunk.run.clone()).unwrap_or(first);
-    let mut progress = begin(job, &run).await?;
-    let part = job.chunk.map_or(1, |chunk| chunk.part);
-
-    let folder = destination.folder(kind);
-    let attempt =
-        if part > 1 { destination.attempts(storage, &format!("{folder}{run}.part-{part:04}")).await? } else { 0 };
-    let name = chunk::part_name(&run, part, attempt);
-    let carried = carried(job, &mut progress).await?;
-    let mut target = destination.create(storage, &format!("{folder}{name}.tar.gz"))?;
-    let mut archive = Archive::new(&name, now.as_second().try_into().unwrap_or_default())?;
-    let mut tally = Tally::default();
-
-    if let Err(error) = gather(job, &mut archive, &mut target, &mut tally, &mut progress, carried.as_ref()).await {
-        target.abort().await;
-        return Err(error);
-    }
-    let goes_on = tally.stopped && job.chunk.is_some();
-    if tally.totals.listed + progress.totals.listed == 0 && tally.totals.gaps == 0 && !goes_on {
-        tally.gap(&mut archive, no_secrets(job.estate.region()))?;
-    }
-
-    let base = progress.base.clone();
-    let naming = Naming {
-        kind,
-        account: job.account,
-        region: job.estate.region(),
-        started: progress.started,
-        base: base.as_ref(),
-        with_values: job.own.values.is_some(),
-    };
-    let lost = tally.stopped && !goes_on;
-    let summary = summary(&name, &tally.totals, lost, naming, Vec::new());
-    let key = target.name().to_owned();
-    let finished = archive.finish(summary, &key)?;
-    let archive_bytes = finished.archive.size;
-    let entry = Entry { path: format!("{name}.tar.gz"), ..finished.archive };
-    target.finish(finished.rest).await?;
-
-    // The name of the manifest that seals the whole is kept free until there is a whole.
-    let alone = part == 1 && !goes_on;
-    let beside = if part == 1 && goes_on { part_manifest(&run, 1) } else { format!("{name}.manifest.json") };
-    let beside = destination.put_manifest(storage, &format!("{folder}{beside}"), finished.manifest).await?;
-    progress.totals.add(&tally.totals);
-    progress.gaps.extend(tally.gaps.iter().take(chunk::MOST_GAPS.saturating_sub(progress.gaps.len())).cloned());
-    progress.parts.push(Part {
-        path: entry.path,
-        size: entry.size,
-        sha256: entry.sha256,
-        written: tally.totals.written,
-    });
-
-    let mut artefacts = vec![key, beside];
-    let mut more = None;
-    if goes_on {
-        chunk::save(storage, &settings.bucket, &estate(job), &run, part, &progress).await?;
-        more = Some(Chunk { run: Some(run.clone()), part: part + 1 });
-    } else if !alone {
-        let summary = tally::summary(&run, &progress.totals, lost, naming, progress.parts.clone());
-        let seal = seal(&summary, &progress.gaps)?;
-        artefacts.push(destination.put_manifest(storage, &format!("{folder}{run}.manifest.json"), seal).await?);
-    }
-    Box::pin(told(job, &progress, tally, lost, artefacts, archive_bytes, more)).await
-}
-
-fn estate(job: Job<'_>) -> String {
-    format!("{}/{}", job.account, job.estate.region())
-}
-
-/// Where the run stands before this invocation.
-async fn begin(job: Job<'_>, run: &str) -> Result<Progress, JobError> {
-    match job.chunk {
-        // It becomes part of keys.
-        Some(_) if !run.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) => {
-            Err(JobError::BadEvent(format!("there is no run {run:?}")))
-        }
-        Some(chunk) if chunk.part > 1 => chunk::load(job.storage, &job.settings.bucket, &estate(job), run, chunk).await,
-        _ => Ok(Progress {
-            started: job.now,
-            base: None,
-            cursor: Cursor::new(),
-            totals: Totals::default(),
-            gaps: Vec::new(),
-            parts: Vec::new(),
-        }),
-    }
-}
-
-/// The policies of the last backup, where this run need not read all anew. A backup that cannot be read is no base: all
-/// policies are read then.
-async fn carried(job: Job<'_>, progress: &mut Progress) -> Result<Option<Carried>, JobError> {
-    let Destination::Bucket { bucket, .. } = job.destination else { return Ok(None) };
-    if job.own.full_pass_every <= 1 {
-        return Ok(None);
-    }
-    let folder = job.destination.folder(job.kind);
-    let Some(newest) = fetch::newest(job.storage, bucket, &folder).await? else { return Ok(None) };
-    let (opened, started) = fetch::fetch(job.storage, bucket, &newest).await?;
-    match Carried::of(opened, started)? {
-        Ok((carried, summary)) => {
-            let runs = summary.incremental.map_or(0, |incremental| incremental.runs) + 1;
-            if runs >= job.own.full_pass_every && progress.base.is_none() {
-                return Ok(None);
-            }
-            progress.base.get_or_insert((summary.name, runs));
-            Ok(Some(carried))
-        }
-        Err(faults) => {
-            tracing::warn!(newest, ?faults, "the last backup is damaged; all policies are read");
-            Ok(None)
-        }
-    }
-}
-
-/// The manifest of a backup in parts: their entries are in their own manifests.
-fn seal(summary: &Summary, gaps: &[Gap]) -> Result<Box<dyn std::io::Read + Send>, JobError> {
-    let manifest = Manifest { summary: summary.clone(), gaps: gaps.to_vec(), entries: Vec::new() };
-    let mut json = serde_json::to_vec_pretty(&manifest).map_err(std::io::Error::from)?;
-    json.push(b'\n');
-    Ok(Box::new(std::io::Cursor::new(json)))
-}
-
-/// Reads the estate into the archive and sends each part as it fills, until the end or the deadline.
-async fn gather(
-    job: Job<'_>,
-    archive: &mut Archive,
-    target: &mut Target<'_>,
-    tally: &mut Tally,
-    progress: &mut Progress,
-    carried: Option<&Carried>,
-) -> Result<(), JobError> {
-    let values = values(job, archive, tally).await?;
-    let from = progress.cursor.clone();
-    let resumed = (!progress.parts.is_empty()).then_some(&from);
-    let reached = Reached::default();
-    let mut secrets =
-        std::pin::pin!(everything(job.estate, resumed, Wishes { values, carried, reached: Some(&reached) }));
-    loop {
-        match timeout_at(job.deadline, secrets.next()).await {
-            Ok(Some(read)) => {
-                let read = read?;
-                tally.add(archive, &read)?;
-                progress.cursor.pass(&read.secret, &read.page);
-            }
-            Ok(None) => return Ok(()),
-            Err(_) => {
-                tally.stopped = true;
-                if job.chunk.is_some() {
-                    let reached = reached.lock().map(|page| page.clone()).unwrap_or_default();
-                    if tally.totals.listed == 0 && reached.is_some() {
-                        progress.cursor.skip_to(reached);
-                    }
-                    return Ok(());
-                }
-                let detail = format!("stopped after {} secrets; the rest was not read", tally.totals.written);
-                return tally.gap(archive, deadline_gap("secretsmanager:ListSecrets", detail));
-            }
-        }
-        if let Some(part) = archive.take(PART_BYTES) {
-            target.part(part).await?;
-        }
-    }
-}
-
-/// Whose values go into this backup: nobody's where the destination is not fit for them, which is a gap.
-async fn values<'a>(
-    job: Job<'a>,
-    archive: &mut Archive,
-    tally: &mut Tally,
-) -> Result<Option<&'a ValueSettings>, JobError> {
-    let Some(settings) = &job.own.values else { return Ok(None) };
-    let refused = |why: String| Gap {
-        what: "values".into(),
-        subject: format!("{}*", settings.prefix),
-        reason: GapReason::NotConfigured,
-        detail: format!("no value was read, because its place is not fit to keep one: {why}"),
-    };
-    let gap = match job.destination {
-        Destination::Folder(_) => refused("a local folder is no place for values".to_owned()),
-        Destination::Bucket { bucket, .. } => match values::unfit(job.storage, bucket).await {
-            Ok(why) if why.is_empty() => return Ok(Some(settings)),
-            Ok(why) => refused(format!("s3://{}: {}", bucket.name, why.join("; "))),
-            Err(error) => error.gap(&bucket.name),
-        },
-    };
-    tally.gap(archive, gap)?;
-    Ok(None)
-}
-
-/// The answer, and a notice of anything that is missing.
-async fn told(
-    job: Job<'_>,
-    progress: &Progress,
-    tally: Tally,
-    lost: bool,
-    artefacts: Vec<String>,
-    archive_bytes: u64,
-    more: Option<Chunk>,
-) -> Result<Answer, JobError> {
-    let totals = &progress.totals;
-    let whole = totals.gaps == 0 && !lost;
-    let status = if whole { Status::Ok } else { Status::Incomplete };
-    let name = job.kind.job();
-    let coverage = Coverage { wanted: totals.listed + u64::from(lost), seen: totals.whole };
-    let mut answer = Answer { coverage, artefacts, gaps: tally.gaps, ..Answer::new(name, status) };
-    answer.counts = [
-        ("listed", totals.listed),
-        ("described", totals.described),
-        ("written", totals.written),
-        ("gaps", totals.gaps),
-        ("parts", progress.parts.len() as u64),
-        ("archive-bytes", archive_bytes),
-    ]
-    .map(|(figure, value)| (figure.to_owned(), value))
-    .into();
-    if progress.base.is_some() {
-        answer.counts.insert("policies-reused".into(), totals.reused);
-    }
-    if job.own.values.is_some() {
-        answer.counts.insert("values".into(), totals.values);
-    }
-    answer.success = whole && more.is_none();
-    answer.more = more;
-    if !whole && answer.more.is_none() {
-        answer.gaps = progress.gaps.iter().take(20).cloned().collect();
-        let manifest = answer.artefacts.last().map(String::as_str);
-        let report = report(&answer, job.estate.region(), job.now);
-        if let Some(notice) = Notice::of_report(job.settings, name, &report, manifest) {
-            notice_or_gap(job.storage, job.settings, &notice, &mut answer).await;
-        }
-    }
-    Ok(answer)
-}
-
-/// The answer of a backup as a report.
-pub fn report(answer: &Answer, region: &str, now: Timestamp) -> Report {
-    let figure = |name: &str| answer.counts.get(name).copied().unwrap_or_default();
-    let done = answer.status == Status::Ok;
-    let mut items = vec![Item {
-        subject: answer.job.clone(),
-        title: None,
-        runbook: Some("R38"),
-        outcome: if done { Outcome::Pass } else { Outcome::Unknown },
-        verdict: if done { "complete" } else { "incomplete" },
-        detail: Text::new(
-            format!(
-                "一覧 {} 件、取得 {} 件、書き込み {} 件、{} バイト",
-                figure("listed"),
-                figure("described"),
-                figure("written"),
-                figure("archive-bytes")
-            ),
-            format!(
-                "{} listed, {} described, {} written, {} bytes",
-                figure("listed"),
-                figure("described"),
-                figure("written"),
-                figure("archive-bytes")
-            ),
-        ),
-    }];
-    items.extend(answer.artefacts.iter().map(|artefact| Item {
-        subject: artefact.clone(),
-        title: None,
-        runbook: None,
-        outcome: Outcome::Pass,
-        verdict: "written",
-        detail: Text::fixed("", ""),
-    }));
-    Report {
-        schema: "secrets-ops/backup-run/v1",
-        title: Text::fixed("バックアップ", "Backup"),
-        as_of: now,
-        region: region.to_owned(),
-        items,
-        findings: Vec::new(),
-        gaps: answer.gaps.clone(),
-        coverage: answer.coverage,
-    }
 }
 
 #[cfg(test)]

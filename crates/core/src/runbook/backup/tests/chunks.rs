@@ -102,7 +102,7 @@ async fn a_chunk_too_short_to_pass_the_old_part_of_the_list_still_gets_on() {
         if runs > 1 {
             let mut world = shared.lock().unwrap();
             let notes = world.objects.iter().filter(|(key, _)| key.starts_with("runs/backup/"));
-            let note: serde_json::Value = serde_json::from_slice(notes.last().unwrap().1).unwrap();
+            let note: serde_json::Value = serde_json::from_slice(notes.max().unwrap().1).unwrap();
             let page = note["cursor"]["page"].clone();
             // The token that the first chunk has left is worth nothing any more.
             if *expired.get_or_insert_with(|| page.clone()) == page {

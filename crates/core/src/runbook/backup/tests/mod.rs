@@ -15,6 +15,8 @@ use super::*;
 use crate::aws::Class;
 use crate::aws::fake::{Fault, Shared, World, clients};
 use crate::model::Secret;
+use crate::model::{Coverage, GapReason, Report, Status};
+use crate::runbook::{Answer, JobError};
 
 fn world(names: &[&str]) -> World {
     World { secrets: names.iter().map(|name| (*name).to_owned()).collect(), ..World::default() }
