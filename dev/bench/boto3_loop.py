@@ -1,4 +1,4 @@
-"""A backup as one would write it with boto3: list, describe, policy, one file a secret in a tar.gz, one upload."""
+"""A backup as one would write it with boto3: list, describe, policy, versions, one file a secret in a tar.gz, one upload."""
 
 import io
 import json
@@ -16,6 +16,8 @@ def main():
                 secret = secrets.describe_secret(SecretId=listed["ARN"])
                 policy = secrets.get_resource_policy(SecretId=listed["ARN"])
                 secret["ResourcePolicy"] = policy.get("ResourcePolicy")
+                versions = secrets.list_secret_version_ids(SecretId=listed["ARN"], IncludeDeprecated=True)
+                secret["Versions"] = versions["Versions"]
                 body = json.dumps(secret, default=str).encode()
                 entry = tarfile.TarInfo(f"backup/{listed['Name']}-config.json")
                 entry.size = len(body)

@@ -1,12 +1,10 @@
-"""Single measurements for bench.py: a cold start, a backup, a boto3 loop. Memory and CPU are the child's own, from wait4."""
+"""Single measurements: a cold start, a backup, a boto3 loop. Memory and CPU are the child's own."""
 
 import collections
 import contextlib
-import http.server
 import json
 import os
 import pathlib
-import queue
 import signal
 import socket
 import subprocess
@@ -14,8 +12,9 @@ import sys
 import threading
 import time
 
+from process import CREDENTIALS, Run, peak_mib, run
+
 Start = collections.namedtuple("Start", "init_ms call_ms peak_mib")
-Run = collections.namedtuple("Run", "cpu wall peak_mib")
 
 # As in crates/core/src/aws/mod.rs.
 POLICY_RATE = 40.0
@@ -25,46 +24,8 @@ LAMBDA = {
     "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
     "AWS_LAMBDA_LOG_LEVEL": "ERROR",
-    "AWS_REGION": "ap-northeast-1",
-    "AWS_ACCESS_KEY_ID": "bench",
-    "AWS_SECRET_ACCESS_KEY": "bench",
+    **CREDENTIALS,
 }
-
-
-class Endpoint:
-    """An endpoint's URL, and when it last answered the first request of a connection."""
-
-    def __init__(self, url, lines):
-        self.url = url
-        self.answers = queue.SimpleQueue()
-        threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
-
-    def _listen(self, lines):
-        for _ in lines:
-            self.answers.put(time.perf_counter())
-
-    def forget(self):
-        while not self.answers.empty():
-            self.answers.get()
-
-    def first_answer(self, seconds):
-        with contextlib.suppress(queue.Empty):
-            return self.answers.get(timeout=seconds)
-        return None
-
-
-@contextlib.contextmanager
-def cheap_endpoint(release, secrets, tls_folder=None):
-    command = [release / "cheap-endpoint", str(secrets)]
-    if tls_folder:
-        command += ["--tls", tls_folder]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        port = int(process.stdout.readline())
-        yield Endpoint(f"https://localhost:{port}" if tls_folder else f"http://127.0.0.1:{port}", process.stdout)
-    finally:
-        process.kill()
-        process.wait()
 
 
 class RuntimeApi:
@@ -112,7 +73,7 @@ class RuntimeApi:
                 self.answered.set()
 
     def _send_event(self, connection):
-        deadline = int((time.time() + 60) * 1000)
+        deadline = int((time.time() + 900) * 1000)
         head = (
             "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: 1\r\n"
             f"lambda-runtime-deadline-ms: {deadline}\r\n"
@@ -163,12 +124,6 @@ def cold_start(bootstrap, endpoint, folder):
     return Start((api.first_poll - began) * 1000, call_ms, peak)
 
 
-def peak_mib(pid):
-    """The highest the process itself has had. Not ru_maxrss, which a child starts with its parent's."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
-
-
 def backup(release, endpoint, pacing="off"):
     """One run of the real secrets-backup, by its own Runtime API."""
     api = RuntimeApi({"job": "backup-manual"})
@@ -187,18 +142,14 @@ def backup(release, endpoint, pacing="off"):
     api.close()
     if not answered or b'"JobSuccess":1' not in output:
         sys.exit(f"the backup did not succeed: {output[-500:].decode(errors='replace')}")
-    return Run(usage.ru_utime + usage.ru_stime, wall, peak)
+    return Run(usage.ru_utime + usage.ru_stime, wall, peak, 0, "")
 
 
 def boto3_backup(endpoint):
     """The same calls in a loop as one would write it, in a process of its own."""
     script = pathlib.Path(__file__).with_name("boto3_loop.py")
     environment = {**os.environ, **LAMBDA, "AWS_ENDPOINT_URL": endpoint.url, "AWS_DEFAULT_REGION": "ap-northeast-1"}
-    began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, script], env=environment)
-    # Close enough for a process that is larger than this one.
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit("the boto3 loop failed")
-    return Run(usage.ru_utime + usage.ru_stime, time.perf_counter() - began, usage.ru_maxrss / 1024)
+    loop = run([sys.executable, script], environment)
+    if loop.status:
+        sys.exit(f"the boto3 loop failed: {loop.output[-500:]}")
+    return loop

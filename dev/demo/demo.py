@@ -9,6 +9,7 @@ the commands, and keeps everything that came of it in target/demo/. Ends with st
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -56,7 +57,7 @@ def play(lang: str) -> int:
         with running("goal-mandala-prod") as aws:
             stage = Stage(aws, OUT, lang)
             show.fact("AWS", f"{aws.endpoint} (scenario goal-mandala-prod, {len(stage.secrets)} secrets)")
-            for scene in (health, backup, commands, rotation, daily_list, notices):
+            for scene in (health, backup, commands, drill, rotation, daily_list, notices):
                 scene(stage)
             stage.keep_the_bucket()
             proofs(stage)
@@ -115,8 +116,24 @@ def commands(stage: Stage) -> None:
         stage.expect(status == 0, f"`secrets-ops {shown}` ends with 0")
 
 
+def drill(stage: Stage) -> None:
+    show.heading(4, "復元訓練", "Restore drill: does the backup restore?")
+    status, text = stage.command("backup", "diff", "latest", "live")
+    show.say("$ secrets-ops backup diff latest live")
+    show_text(text)
+    stage.expect(status == 0, "the newest backup and the account are the same")
+    status, text = stage.command("restore", "drill", "latest")
+    show.say("$ secrets-ops restore drill latest")
+    restored = sum(" restored " in row for row in text.splitlines())
+    show_text("\n".join(row for row in text.splitlines() if " restored " not in row))
+    found = set(re.findall(r"restore-proven (\S+):", text))
+    stage.expect(restored > 25, f"{restored} secrets were made under throw-away names, compared field by field, and removed")
+    wrong = {f"goal-mandala-prod-{name}" for name in ("key-pending-deletion", "policy-public")}
+    stage.expect(status == 1 and found == wrong, "what would not restore is found: a dying key, a policy AWS refuses")
+
+
 def rotation(stage: Stage) -> None:
-    show.heading(4, "ローテーション確認", "Rotation")
+    show.heading(5, "ローテーション確認", "Rotation")
     (checked,) = stage.invoke("rotation-checker", "scheduled")
     answered(checked.answer)
     report, _ = stage.report(checked.answer)
@@ -130,7 +147,7 @@ def rotation(stage: Stage) -> None:
 
 
 def daily_list(stage: Stage) -> None:
-    show.heading(5, "日次チェックリスト", "Daily checklist")
+    show.heading(6, "日次チェックリスト", "Daily checklist")
     (audit,) = stage.invoke("audit-runner", "scheduled-daily")
     answered(audit.answer)
     report, text = stage.report(audit.answer)
@@ -141,7 +158,7 @@ def daily_list(stage: Stage) -> None:
 
 
 def notices(stage: Stage) -> None:
-    show.heading(6, "通知", "Notices that the topic received")
+    show.heading(7, "通知", "Notices that the topic received")
     received = stage.keep_notices()
     for number, (path, notice) in enumerate(received, 1):
         show.fact(f"Subject {number}", notice["subject"])
@@ -154,7 +171,7 @@ def notices(stage: Stage) -> None:
 
 
 def proofs(stage: Stage) -> None:
-    show.heading(7, "確認", "Proofs")
+    show.heading(8, "確認", "Proofs")
     read = {entry["resource"] for entry in stage.aws.journal("secretsmanager.*GetSecretValue")}
     stage.expect(read == {stage.canary}, f"the only value that was read is that of the canary ({', '.join(read)})")
     stage.keep("journal.json", stage.aws.journal())
@@ -170,7 +187,7 @@ def proofs(stage: Stage) -> None:
 
 
 def places(stage: Stage) -> None:
-    show.heading(8, "成果物", "Where everything lies")
+    show.heading(9, "成果物", "Where everything lies")
     for pattern, what in (
         ("bucket/daily-backups/*", "archive and its manifest"),
         ("bucket/reports/*/*", "reports, for people and for machines"),

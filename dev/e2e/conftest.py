@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "dev" / "local-aws"))
 from local_aws.running import Running, running  # noqa: E402
 from local_aws.runtime_api import Invocation  # noqa: E402
 
+from estate import Estate  # noqa: E402
 from lab import BUILT, CANARY, Lab, leaked, scheduled  # noqa: E402
 
 FUNCTIONS = ("api-health", "secrets-backup", "rotation-checker", "audit-runner")
@@ -86,6 +87,23 @@ def lab(
     reads = {call["resource"] for call in made.aws.journal("secretsmanager.*GetSecretValue") if call["status"] == 200}
     made.finish()
     assert reads <= {CANARY}, f"values were read of {reads}"
+
+
+@pytest.fixture(scope="session")
+def estate_aws(local_aws: Start) -> Running:
+    """The account of the sample, for tests that destroy its secrets one after another."""
+    return local_aws()
+
+
+@pytest.fixture
+def estate(
+    estate_aws: Running, left_behind: list[tuple[str, bytes]], bootstraps: object, tmp_path: Path
+) -> Iterator[Estate]:
+    """A bucket of its own and an estate to be seeded."""
+    built("secrets-ops")
+    made = Estate(estate_aws, left_behind, scratch=tmp_path)
+    yield made
+    made.finish()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

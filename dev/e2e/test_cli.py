@@ -16,7 +16,7 @@ JOBS = ["health", "backup run", "backup list", "rotation check", "audit run dail
 AS_OF = "2026-11-22T09:00:00+09:00"
 
 
-@pytest.mark.parametrize("words", ["", *{words.rpartition(" ")[0] for words in JOBS}, *JOBS, "backup verify"])
+@pytest.mark.parametrize("words", ["", *{words.rpartition(" ")[0] for words in JOBS}, *JOBS, "backup verify", "backup diff"])
 def test_everything_has_help(lab: Lab, words: str) -> None:
     done = lab.cli(*words.split(), "--help")
     assert (done.returncode, done.stderr) == (CLEAN, "")

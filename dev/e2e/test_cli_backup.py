@@ -81,6 +81,54 @@ def test_a_folder_holds_only_what_is_finished(lab: Lab, tmp_path: Path) -> None:
     assert done.returncode == INCOMPLETE, "it is what its manifest says, and that is not the whole estate"
 
 
+# --- What differs
+
+
+def diff(lab: Lab, *words: object) -> tuple[int, list[tuple[str, str]]]:
+    done = lab.cli("backup", "diff", *map(str, words), "--output", "json")
+    return done.returncode, [(item["verdict"], item["subject"]) for item in json.loads(done.stdout)["items"]]
+
+
+def test_an_estate_is_as_its_backup_says(lab: Lab, tmp_path: Path) -> None:
+    assert lab.cli("backup", "run").returncode == CLEAN
+    archive = folder_of(lab, tmp_path)
+    for a, b in (("latest", "live"), (archive, "live"), ("latest", archive), (archive, archive)):
+        assert diff(lab, a, b) == (CLEAN, [("equal", "equal")])
+    assert not lab.aws.journal("secretsmanager.GetSecretValue")
+    code, lines = diff(lab, archive, "live", "--filter", DATABASE, "--configuration")
+    assert (code, lines) == (CLEAN, [("equal", "equal")])
+
+
+def test_what_differs_is_a_finding_and_what_is_denied_is_not_equal(lab: Lab, tmp_path: Path) -> None:
+    vanished = {"effect": "error", "code": "ResourceNotFoundException"}
+    lab.aws.faults({"match": "secretsmanager.DescribeSecret", "secret": DATABASE, **vanished})
+    assert lab.cli("backup", "run", "--to", str(tmp_path)).returncode == INCOMPLETE
+    lab.aws.faults()
+    [archive] = tmp_path.glob(f"*{ARCHIVE}")
+    code, lines = diff(lab, archive, "live")
+    assert (code, lines) == (INCOMPLETE, [("added", DATABASE), ("equal", "equal")]), "half a backup proves nothing"
+
+    (tmp_path / "whole").mkdir()
+    whole = folder_of(lab, tmp_path / "whole")
+    lab.aws.faults({"match": "secretsmanager.GetResourcePolicy", "secret": DATABASE, "effect": "deny"})
+    done = lab.cli("backup", "diff", str(whole), "live", "--output", "json")
+    report = json.loads(done.stdout)
+    assert done.returncode == INCOMPLETE
+    assert [(gap["subject"], gap["reason"]) for gap in report["gaps"]] == [(DATABASE, "denied")]
+
+
+def test_a_damaged_archive_is_not_compared(lab: Lab, tmp_path: Path) -> None:
+    archive = folder_of(lab, tmp_path)
+    broken = tmp_path / "broken.tar.gz"
+    broken.write_bytes(archive.read_bytes()[:-20])
+    for words in ((broken, "live"), (broken, archive), (archive, broken)):
+        done = lab.cli("backup", "diff", *map(str, words))
+        assert (done.returncode, done.stdout) == (FAILED, "")
+        assert "nothing was compared" in done.stderr and "cut short or damaged" in done.stderr
+    done = lab.cli("backup", "diff", str(archive), str(tmp_path / "absent.tar.gz"))
+    assert (done.returncode, done.stdout) == (FAILED, "") and "is not there" in done.stderr
+
+
 # --- What is wrong with an archive is found
 
 

@@ -570,6 +570,35 @@ def test_drill_makes_and_deletes_under_its_prefix(full: Deployment) -> None:
     secrets.delete_secret(SecretId=COPY["Name"], ForceDeleteWithoutRecovery=True)
 
 
+def test_values_are_backed_up_into_the_bucket_of_the_template(full: Deployment) -> None:
+    answer = invoke(full, BACKUP, {"job": "backup-manual"})
+    assert answer["success"] and not answer["gaps"], answer
+    assert answer["counts"]["values"] == 3, "of the runbook's three secrets"
+
+
+def test_a_drill_works_with_what_its_role_may(full: Deployment) -> None:
+    """First with an estate that cannot be restored as a whole, then without what keeps it from that."""
+    secrets = full.aws.client("secretsmanager")
+    invoke(full, BACKUP, {"job": "backup-daily"})
+    full.aws.reset()
+    answer = invoke(full, DRILL, "secrets-backup/restore-drill.json")
+    assert (answer["status"], answer["success"]) == ("findings", False) and not denied(answer), answer
+    assert answer["counts"]["findings-high"] == 2
+    for name in ("goal-mandala-prod-key-pending-deletion", "goal-mandala-prod-policy-public"):
+        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    invoke(full, BACKUP, {"job": "backup-daily"})
+    before = secrets.list_secrets(IncludePlannedDeletion=True)["SecretList"]
+    later = {"job": "restore-drill", "scheduledTime": "2026-11-28T19:00:00Z", "scheduleArn": "arn:test"}
+    answer = invoke(full, DRILL, later)
+    assert (answer["status"], answer["success"]) == ("ok", True) and not answer["gaps"], answer
+    assert answer["counts"]["restored"] > 25
+    assert secrets.list_secrets(IncludePlannedDeletion=True)["SecretList"] == before, "nothing is left"
+    lines = full.aws.client("logs").filter_log_events(logGroupName=f"/aws/lambda/{DRILL}")["events"]
+    told = [json.loads(line["message"]) for line in lines if '"JobSuccess"' in line["message"]]
+    assert [(line["Job"], line["JobSuccess"]) for line in told] == [("restore-drill", 0), ("restore-drill", 1)]
+    assert keys(full, "runs/last-success/restore-drill") and keys(full, "reports/restore-drill/")
+
+
 def test_schedules_may_start_the_machine(full: Deployment) -> None:
     """With no target, so that no function is called."""
     role = full.as_role("BackupMachineSchedulerRole", "stepfunctions")

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from lab import ANSWERED, EVENTS, Lab, job_success, load, metrics, scheduled, secret_names
+from lab import ANSWERED, EVENTS, Lab, configs, job_success, load, metrics, scheduled, secret_names
 
 JOBS = {"secrets-backup": "backup-daily", "rotation-checker": "rotation", "audit-runner": "audit-daily"}
 FUNCTIONS = ("api-health", *JOBS)
 
-# What each file of events/ is answered with: (job, folder of the first artefact), a health answer, or an error.
+# What each file of events/ is answered with: (job, folder of the artefacts), a health answer, or an error.
 EVENT_FILES = {
     "api-health/direct": "details",
     "api-health/function-url": "public",
@@ -26,12 +26,17 @@ EVENT_FILES = {
     "rotation-checker/scheduled": ("rotation", "reports/rotation"),
     "secrets-backup/bad-job": 'there is no job "backup-hourly" here',
     "secrets-backup/bad-type": "`job` must be text; it is a number",
+    "secrets-backup/chunk-first": ("backup-daily", "daily-backups"),
+    "secrets-backup/chunk-next": "part 2 of secrets-backup-20261122_020000 cannot go on: there is no runs/backup/",
     "secrets-backup/empty": ("backup-manual", "manual-backups"),
     "secrets-backup/manual": ("backup-manual", "manual-backups"),
+    # This account holds two secrets that cannot be restored, so that it is answered with findings.
+    "secrets-backup/restore-drill": "drill",
     "secrets-backup/rule": ("backup-daily", "daily-backups"),
     "secrets-backup/scheduled-daily": ("backup-daily", "daily-backups"),
     "secrets-backup/scheduled-monthly": ("backup-monthly", "monthly-backups"),
     "secrets-backup/scheduler-default": ("backup-daily", "daily-backups"),
+    "secrets-backup/with-target": "another account",
 }
 
 
@@ -61,6 +66,46 @@ def test_bad_events_are_refused(lab: Lab, file: str) -> None:
     assert (called.outcome, called.error_type) == ("failed", "SecretsOps.BadEvent")
     assert EVENT_FILES[file] in called.error_message
     assert lab.aws.journal() == [], "nothing is called for an event that is not understood"
+
+
+def test_a_drill_answers_its_event(lab: Lab) -> None:
+    lab.one("secrets-backup", "scheduled-daily")
+    before = secrets_of(lab)
+    called = lab.one("secrets-backup", "restore-drill")
+    assert called.outcome == ANSWERED, called
+    answer = called.answer
+    assert (answer["job"], answer["status"], answer["success"]) == ("restore-drill", "findings", False)
+    assert (answer["counts"]["restored"], answer["counts"]["findings-high"]) == (29, 2) and not answer["gaps"]
+    assert {key.rpartition("/")[0] for key in answer["artefacts"]} == {"reports/restore-drill"}
+    assert job_success(called) == [0] and len(lab.notices()) == 1
+    assert secrets_of(lab) == before, "nothing is left"
+
+
+def secrets_of(lab: Lab) -> list[dict[str, Any]]:
+    pages = lab.aws.client("secretsmanager").get_paginator("list_secrets").paginate(IncludePlannedDeletion=True)
+    return [secret for page in pages for secret in page["SecretList"]]
+
+
+def test_a_drill_without_a_backup_fails(lab: Lab) -> None:
+    called = lab.one("secrets-backup", "restore-drill")
+    assert (called.outcome, job_success(called)) == ("failed", [0])
+    assert "there is no finished backup to drill with" in called.error_message
+
+
+def test_another_account_is_backed_up_beside_this_one(lab: Lab) -> None:
+    event = load("secrets-backup", "with-target")
+    theirs = lab.aws.client("secretsmanager", aws_access_key_id="111111111111", region_name="us-east-1")
+    theirs.create_secret(Name="theirs", SecretString="CANARY-VALUE-theirs-DO-NOT-LEAK")
+    called = lab.one("secrets-backup", "with-target", SECRETS_OPS_VALUE_PREFIX="theirs")
+    assert called.outcome == ANSWERED and called.answer["success"], called
+    archive, manifest = called.answer["artefacts"]
+    assert archive.startswith("daily-backups/111111111111/us-east-1/secrets-backup-")
+    assert set(configs(lab.get(archive))) == {"theirs"} and "values" not in lab.json(manifest)
+    assert {line["Job"] for line in metrics(called)} == {"backup-daily.111111111111.us-east-1"}
+    assert lab.cli("backup", "list").returncode == 3, "it is not taken for one of this account"
+    lab.aws.faults({"match": "sts.AssumeRole", "effect": "deny"})
+    refused = lab.one("secrets-backup", event | scheduled("backup-daily"))
+    assert refused.error_type == "SecretsOps.Denied" and "sts:AssumeRole" in refused.error_message
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
@@ -250,7 +295,7 @@ def test_no_job_reads_a_value(lab: Lab) -> None:
     for function, job in JOBS.items():
         lab.one(function, scheduled(job))
     called = {call["operation"] for call in lab.aws.journal("secretsmanager.*")}
-    assert called == {"ListSecrets", "DescribeSecret", "GetResourcePolicy"}
+    assert called == {"ListSecrets", "DescribeSecret", "GetResourcePolicy", "ListSecretVersionIds"}
 
 
 def test_no_job_writes_outside_its_bucket_and_topic(lab: Lab) -> None:

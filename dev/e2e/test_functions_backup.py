@@ -38,6 +38,7 @@ def test_every_secret_is_in_the_archive(lab: Lab) -> None:
         "described": len(names),
         "written": len(names),
         "gaps": 0,
+        "parts": 1,
         "archive-bytes": len(archive),
     }
     assert manifest["schema"] == "secrets-ops/backup/v1"

@@ -1,6 +1,6 @@
 """The state machine of the template, deployed to the local AWS: which calls it makes of the backup function, and when
-it gives up. A script stands in for the function and answers what the test wants; waits and back-offs are shortened, so
-their lengths are read from the definition.
+it gives up. A script stands in for the function and answers what the test wants, but for the last part, where it is the
+real one. Waits and back-offs are shortened, so their lengths are read from the definition.
 """
 
 import json
@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from local_aws.running import Running
 
-from deployment import Deployment, account_before_the_stack, deploy
+from deployment import ACCOUNT, Deployment, account_before_the_stack, deploy
+from lab import configs
 
 EVENT = {
     "job": "backup-daily",
@@ -27,6 +28,7 @@ TARGETS = [
     {"roleArn": f"arn:aws:iam::{account}:role/secrets-backup", "region": region}
     for account, region in (("111111111111", "us-east-1"), ("111111111111", "eu-west-1"), ("222222222222", "us-east-1"))
 ]
+ACCOUNTS = ("111111111111", "222222222222")
 PATIENCE_SECONDS = 60
 
 # Not what the backup function is made of, only what Lambda is: it takes events and answers with the next step of the
@@ -368,6 +370,90 @@ def test_backup_may_assume_the_role_of_the_targets_only(state_machine: Machine) 
     [statement] = policy["PolicyDocument"]["Statement"]
     assert statement["Action"] == "sts:AssumeRole"
     assert statement["Resource"] == "arn:aws:iam::*:role/secrets-backup"
+
+
+# --- With the real function
+
+MANY = 220
+THEIRS = [{"roleArn": f"arn:aws:iam::{account}:role/secrets-backup", "region": "us-east-1"} for account in ACCOUNTS]
+READ = ["ListSecrets", "DescribeSecret", "GetResourcePolicy", "ListSecretVersionIds"]
+BUCKET = "goal-mandala-secrets-backup-prod"
+
+
+@pytest.fixture(scope="module")
+def real(
+    local_aws: Callable[..., Running], bootstraps: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Machine:
+    """An estate for which one invocation is too short, and two other accounts that let it read theirs."""
+    scratch = tmp_path_factory.mktemp("real")
+    targets = {"BackupTargets": json.dumps(THEIRS), "BackupTargetRoleName": "secrets-backup"}
+    machine = deployed_machine(local_aws, bootstraps, scratch, PolicyRate="50", **targets)
+    aws = machine.stack.aws
+    function = machine.stack.physical["BackupFunction"]
+    aws.client("lambda").update_function_configuration(FunctionName=function, Timeout=3)
+    aws.control("POST", "secrets", [{"name": f"many-{number:03}"} for number in range(MANY)])
+    for account in ACCOUNTS:
+        let_in(aws, account, f"arn:aws:iam::{ACCOUNT}:role/{machine.stack.physical['BackupRole']}")
+        secrets = aws.client("secretsmanager", aws_access_key_id=account, region_name="us-east-1")
+        secrets.create_secret(Name=f"of-{account}", SecretString="CANARY-VALUE-theirs-DO-NOT-LEAK")
+    aws.reset()
+    return machine
+
+
+def let_in(aws: Running, account: str, role: str) -> None:
+    iam = aws.client("iam", aws_access_key_id=account)
+    trust = {"Effect": "Allow", "Principal": {"AWS": role}, "Action": "sts:AssumeRole"}
+    allow = {"Effect": "Allow", "Action": [f"secretsmanager:{call}" for call in READ], "Resource": "*"}
+    for_role = {"RoleName": "secrets-backup"}
+    iam.create_role(**for_role, AssumeRolePolicyDocument=document(trust))
+    iam.put_role_policy(**for_role, PolicyName="read", PolicyDocument=document(allow))
+
+
+def document(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def backups(machine: Machine, folder: str) -> dict[str, Any]:
+    """What lies directly in a folder: sealed manifests by name, archives by name."""
+    s3 = machine.stack.aws.client("s3")
+    found = {}
+    for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=folder, Delimiter="/").get("Contents", []):
+        found[entry["Key"].removeprefix(folder)] = s3.get_object(Bucket=BUCKET, Key=entry["Key"])["Body"].read()
+    return found
+
+
+def test_a_large_estate_is_backed_up_in_chunks(real: Machine) -> None:
+    ended = real.run(EVENT)
+    assert ended["status"] == "SUCCEEDED", ended
+    assert json.loads(ended["output"]) == [{"status": "ok", "success": True}]
+    found = backups(real, "daily-backups/")
+    [sealed] = [name for name in found if name.endswith(".manifest.json") and ".part-" not in name]
+    manifest = json.loads(found[sealed])
+    assert len(manifest["parts"]) >= 3
+    names = [name for part in manifest["parts"] for name in configs(found[part["path"]])]
+    assert len(names) == len(set(names)) == manifest["listed"] > MANY, "nothing lost, nothing twice"
+    again = real.run(EVENT)
+    assert again["status"] == "SUCCEEDED" and backups(real, "daily-backups/") == found, "the same event is done once"
+
+
+def test_other_accounts_are_backed_up_by_their_roles(real: Machine) -> None:
+    ended = real.run(EVENT | {"scheduledTime": "2026-11-22T17:00:00Z", "targets": THEIRS})
+    assert ended["status"] == "SUCCEEDED", ended
+    assert json.loads(ended["output"]) == [{"status": "ok", "success": True}] * 2
+    for account in ACCOUNTS:
+        found = backups(real, f"daily-backups/{account}/us-east-1/")
+        [archive] = [name for name in found if name.endswith(".tar.gz")]
+        assert set(configs(found[archive])) == {f"of-{account}"}
+        assert json.loads(found[archive.replace(".tar.gz", ".manifest.json")])["account"] == account
+
+
+def test_an_account_that_lets_nobody_in_is_told(real: Machine) -> None:
+    real.stack.aws.client("iam", aws_access_key_id=ACCOUNTS[1]).update_assume_role_policy(
+        RoleName="secrets-backup", PolicyDocument=document({"Effect": "Deny", "Principal": "*", "Action": "*"})
+    )
+    ended = real.run(EVENT | {"scheduledTime": "2026-11-23T17:00:00Z", "targets": THEIRS})
+    assert (ended["status"], ended["children"]) == ("FAILED", ["SecretsOps.Denied"])
+    assert "1 of 2 targets are backed up" in ended["cause"]
 
 
 # --- What the shortened time and the emulator hide

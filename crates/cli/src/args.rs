@@ -82,7 +82,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackupCommand {
-    /// Take a backup now; values are never read
+    /// Take a backup now; values are read only where SECRETS_OPS_VALUE_PREFIX says whose, and kept encrypted
     Run {
         /// daily, monthly or manual: decides where it is kept and for how long
         #[arg(long, default_value = "manual")]
@@ -174,6 +174,9 @@ pub(crate) struct RestorePlan {
     /// Make secrets that exist follow the backup
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Leave values as they are: none is restored, and none is moved back
+    #[arg(long)]
+    pub(crate) configuration: bool,
     /// Restore secrets whose names begin with FROM, under names that begin with TO; FROM may be empty
     #[arg(long, value_name = "FROM=TO")]
     pub(crate) rename: Option<String>,

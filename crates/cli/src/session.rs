@@ -109,6 +109,10 @@ impl Session {
         }
         let settings = overrides.settings()?;
         let now = global.as_of.as_deref().map_or_else(|| Ok(clock()), |text| as_of(text, &settings))?;
+        if matches!(command, Command::Restore(_)) && now < clock() && global.as_of.is_some() {
+            let text = "--as-of (SECRETS_OPS_AS_OF) in the past would make an expired plan look fresh; leave it out";
+            return Err(WrongUse(text.to_owned()).into());
+        }
         let patience = match command {
             Command::Health => Patience::Probe,
             // Half a restore is worse than a slow one.

@@ -249,6 +249,11 @@ impl BackupSettings {
     }
 }
 
+/// The key of backed-up values, for opening them.
+pub fn value_key(get: &dyn Fn(&str) -> Option<String>) -> Result<String, SettingError> {
+    Ok(Reader::new(get)?.text(VALUE_KEY))
+}
+
 /// The beginning of the names of the restore drill's secrets.
 pub fn drill_prefix(get: &dyn Fn(&str) -> Option<String>) -> Result<String, SettingError> {
     Reader::new(get)?.checked(DRILL_PREFIX, |value| name_part(value) && value.len() >= 6)

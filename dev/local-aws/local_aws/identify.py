@@ -68,8 +68,8 @@ S3_OPERATIONS = [
 
 def identify(request: Request) -> None:
     """Fill in service, operation, account, Region and parameters."""
-    account, request.region, signing_name = credential_scope(request)
-    request.account = account if re.fullmatch(r"\d{12}", account) else DEFAULT_ACCOUNT
+    access_key, request.region, signing_name = credential_scope(request)
+    request.account = account_of(access_key)
     request.service = SIGNING_NAMES.get(signing_name, signing_name)
     target_prefix, _, target = request.headers.get("x-amz-target", "").rpartition(".")
     if cbor_path := CBOR_PATH.match(request.path):
@@ -89,6 +89,16 @@ def identify(request: Request) -> None:
         request.operation = request.params.get("Action", "?")
     else:
         request.operation, request.params = rest_operation(request)
+
+
+def account_of(access_key: str) -> str:
+    """The key itself, the account of the role that gave it, or the default one."""
+    if re.fullmatch(r"\d{12}", access_key):
+        return access_key
+    # ministack reads its settings when it is imported, and clients import this module too.
+    from ministack.core.responses import _account_from_sts_session
+
+    return _account_from_sts_session(access_key) or DEFAULT_ACCOUNT
 
 
 def credential_scope(request: Request) -> tuple[str, str, str]:

@@ -31,6 +31,8 @@ def entry(request: Request, response: Response | None, started: float, fault: st
         "error": error_code(response) if failed and response else "",
         "fault": fault,
         "headers": {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers},
+        # Yes or no only, which cannot be a value.
+        "flags": {name: given for name, given in request.params.items() if isinstance(given, bool)},
     }
 
 

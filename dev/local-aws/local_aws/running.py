@@ -38,8 +38,12 @@ class Running:
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
-            region_name=DEFAULT_REGION,
-            **{"aws_access_key_id": DEFAULT_ACCOUNT, "aws_secret_access_key": "local", **options},
+            **{
+                "region_name": DEFAULT_REGION,
+                "aws_access_key_id": DEFAULT_ACCOUNT,
+                "aws_secret_access_key": "local",
+                **options,
+            },
             config=Config(retries={"total_max_attempts": attempts}),
         )
 

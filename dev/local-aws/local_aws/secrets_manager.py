@@ -16,6 +16,7 @@ from .state import State
 from .wire import Forward, Request, Response, json_response, with_body
 
 NOT_FOUND = "Secrets Manager can't find the specified secret."
+PARTNERS = ("ExternalSecretRotationMetadata", "ExternalSecretRotationRoleArn")
 MARKED_FOR_DELETION = "You can't perform this operation on the secret because it was marked for deletion."
 
 
@@ -64,7 +65,7 @@ def is_public(statement: dict[str, Any]) -> bool:
 
 
 async def create_secret(request: Request, state: State, forward: Forward) -> Response:
-    """A secret without a value has no version; a given token is the id of the first version."""
+    """A secret without a value has no version; a given token is the id of the first version; the kind is kept."""
     response = await forward(request)
     if response.status != 200:
         return response
@@ -72,6 +73,8 @@ async def create_secret(request: Request, state: State, forward: Forward) -> Res
     answer = response.json()
     record = store.by_name(request, answer["Name"])
     assert record is not None
+    if kind := request.params.get("Type"):
+        store.extra(record)["Type"] = kind
     if not any(request.params.get(key) for key in ("SecretString", "SecretBinary")):
         record["Versions"].clear()
         del answer["VersionId"]
@@ -104,6 +107,30 @@ async def get_secret_value(request: Request, state: State, forward: Forward) -> 
     return error_response(request, "ResourceNotFoundException", message)
 
 
+async def put_secret_value(request: Request, state: State, forward: Forward) -> Response:
+    """The id of a version that is there is a repetition, or refused; a label is on one version; the first is current."""
+    record, token = store.find(request), request.params.get("ClientRequestToken")
+    if record is None or record.get("DeletedDate"):
+        return await forward(request)
+    if there := record["Versions"].get(token):
+        if any(there[kind] != request.params.get(kind) for kind in ("SecretString", "SecretBinary")):
+            message = "You can't use ClientRequestToken because that value is already in use for a version of secret"
+            return error_response(request, "ResourceExistsException", f"{message} {record['ARN']}.")
+        answer = {"ARN": record["ARN"], "Name": record["Name"], "VersionId": token}
+        return json_response(answer | {"VersionStages": there["Stages"]})
+    is_first = not any(version["Stages"] for version in record["Versions"].values())
+    response = await change_versions(request, state, forward)
+    if response.status != 200:
+        return response
+    answer = response.json()
+    for version_id, version in record["Versions"].items():
+        if version_id != answer["VersionId"]:
+            version["Stages"] = [stage for stage in version["Stages"] if stage not in answer["VersionStages"]]
+        elif is_first and "AWSCURRENT" not in version["Stages"]:
+            version["Stages"].append("AWSCURRENT")
+    return response
+
+
 async def change_versions(request: Request, state: State, forward: Forward) -> Response:
     """ministack forgets a version that loses its last label; AWS keeps it as deprecated."""
     record = store.find(request)
@@ -120,7 +147,12 @@ async def rotate_secret(request: Request, state: State, forward: Forward) -> Res
     record = store.find(request)
     if record is None:
         return await forward(request)
-    if not (request.params.get("RotationLambdaARN") or record.get("RotationLambdaARN")):
+    known = store.extra(record)
+    if known.get("Type"):
+        # A partner rotates it, without a function of the account's.
+        given = {name: request.params[name] for name in PARTNERS if request.params.get(name)}
+        known.update(given)
+    elif not (request.params.get("RotationLambdaARN") or record.get("RotationLambdaARN")):
         message = "No Lambda rotation function ARN is associated with this secret."
         return error_response(request, "InvalidRequestException", message)
     if any(
@@ -173,6 +205,23 @@ async def replicate_secret(request: Request, state: State, forward: Forward) -> 
     return response
 
 
+async def remove_regions(request: Request, state: State, forward: Forward) -> Response:
+    """Unknown to ministack. The replica goes with its entry."""
+    record = store.find(request)
+    if record is None:
+        return error_response(request, "ResourceNotFoundException", NOT_FOUND)
+    regions = set(request.params.get("RemoveReplicaRegions", []))
+    known = {replica["Region"] for replica in record["ReplicationStatus"]}
+    if regions - known:
+        message = f"You can't remove regions that hold no replica: {', '.join(sorted(regions - known))}"
+        return error_response(request, "InvalidParameterException", message)
+    for region in regions:
+        store.remove_replica(request.account, region, record)
+    record["ReplicationStatus"] = [entry for entry in record["ReplicationStatus"] if entry["Region"] not in regions]
+    store.touch()
+    return json_response({"ARN": record["ARN"], "ReplicationStatus": record["ReplicationStatus"]})
+
+
 READS = {
     "secretsmanager.ListSecrets": list_secrets,
     "secretsmanager.DescribeSecret": describe_secret,
@@ -180,10 +229,11 @@ READS = {
     "secretsmanager.GetSecretValue": get_secret_value,
     "secretsmanager.GetResourcePolicy": get_resource_policy,
     "secretsmanager.CancelRotateSecret": cancel_rotate_secret,
+    "secretsmanager.RemoveRegionsFromReplication": remove_regions,
 }
 AMENDS = {
     "secretsmanager.CreateSecret": create_secret,
-    "secretsmanager.PutSecretValue": change_versions,
+    "secretsmanager.PutSecretValue": put_secret_value,
     "secretsmanager.UpdateSecret": change_versions,
     "secretsmanager.UpdateSecretVersionStage": change_versions,
     "secretsmanager.RotateSecret": rotate_secret,

@@ -31,6 +31,14 @@ def put_policy(account: str, region: str, arn: str, policy: str) -> None:
     ministack_secrets._resource_policies.set_scoped(account, region, arn, policy)
 
 
+def remove_replica(account: str, region: str, primary: Record) -> None:
+    """If the secret of that name there is its replica."""
+    found = ministack_secrets._secrets.get_scoped(account, region, primary["Name"])
+    if found and found.get("_PrimarySecretArn") == primary["ARN"]:
+        ministack_secrets._secrets.pop_scoped(account, region, primary["Name"], None)
+        ministack_secrets._resource_policies.pop_scoped(account, region, found["ARN"], None)
+
+
 def policy_of(account: str, region: str, arn: str) -> str | None:
     return ministack_secrets._resource_policies.get_scoped(account, region, arn)
 

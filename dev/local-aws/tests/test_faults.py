@@ -190,3 +190,8 @@ def test_multipart_operations_have_their_own_names(aws: Running, fresh_name: str
         "UploadPart",
         "CompleteMultipartUpload",
     ]
+
+
+def test_the_journal_keeps_what_is_only_yes_or_no(aws: Running) -> None:
+    aws.client("secretsmanager").list_secrets(IncludePlannedDeletion=True, MaxResults=1)
+    assert aws.journal()[0]["flags"] == {"IncludePlannedDeletion": True}

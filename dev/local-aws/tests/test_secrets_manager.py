@@ -48,6 +48,18 @@ def test_describe_alone_shows_replicas(sm: Any) -> None:
     assert refusal(sm.delete_secret, SecretId=name) == "InvalidRequestException"
 
 
+def test_a_replica_is_removed_at_its_primary(aws: Running, sm: Any, fresh_name: str) -> None:
+    sm.create_secret(Name=fresh_name, SecretString="v")
+    there = aws.client("secretsmanager", region_name="us-west-2")
+    sm.replicate_secret_to_regions(SecretId=fresh_name, AddReplicaRegions=[{"Region": "us-west-2"}])
+    assert there.describe_secret(SecretId=fresh_name)["PrimaryRegion"] == "ap-northeast-1"
+    remove = {"SecretId": fresh_name, "RemoveReplicaRegions": ["us-west-2"]}
+    assert sm.remove_regions_from_replication(**remove)["ReplicationStatus"] == []
+    assert refusal(there.describe_secret, SecretId=fresh_name) == "ResourceNotFoundException"
+    assert refusal(sm.remove_regions_from_replication, **remove) == "InvalidParameterException"
+    sm.delete_secret(SecretId=fresh_name, ForceDeleteWithoutRecovery=True)
+
+
 def test_a_secret_of_a_service_cannot_be_deleted(sm: Any) -> None:
     name = "rds!cluster-7d3c1a52-4f0e-4a4e-9a55-5a0a6e1f2b11"
     assert refusal(sm.delete_secret, SecretId=name) == "InvalidRequestException"
@@ -63,6 +75,22 @@ def test_old_versions_become_deprecated(sm: Any, fresh_name: str) -> None:
     assert sm.get_secret_value(SecretId=fresh_name, VersionId=first)["SecretString"] == "1"
     current = sm.describe_secret(SecretId=fresh_name)["VersionIdsToStages"]
     assert sorted(current.values()) == [["AWSCURRENT"], ["AWSPREVIOUS"]]
+
+
+def test_a_repeated_put_is_one_version(sm: Any, fresh_name: str) -> None:
+    sm.create_secret(Name=fresh_name)
+    put = {"SecretId": fresh_name, "SecretString": "1", "ClientRequestToken": "1" * 32, "VersionStages": ["mine"]}
+    sm.put_secret_value(**put)
+    assert sorted(stages(sm, fresh_name)["1" * 32]) == ["AWSCURRENT", "mine"], "the first version is the current one"
+    sm.put_secret_value(**put | {"SecretString": "2", "ClientRequestToken": "2" * 32})
+    assert stages(sm, fresh_name) == {"1" * 32: ["AWSCURRENT"], "2" * 32: ["mine"]}
+    assert sm.put_secret_value(**put)["VersionStages"] == ["AWSCURRENT"]
+    assert stages(sm, fresh_name) == {"1" * 32: ["AWSCURRENT"], "2" * 32: ["mine"]}
+    assert refusal(sm.put_secret_value, **put | {"SecretString": "other"}) == "ResourceExistsException"
+
+
+def stages(sm: Any, name: str) -> dict[str, list[str]]:
+    return dict(sm.describe_secret(SecretId=name)["VersionIdsToStages"])
 
 
 def test_rollback_moves_both_labels(sm: Any, fresh_name: str) -> None:
@@ -132,6 +160,19 @@ def test_rotation(sm: Any, fresh_name: str) -> None:
     assert (at_once["NextRotationDate"] - at_once["LastRotatedDate"]).days == 30
     sm.cancel_rotate_secret(SecretId=fresh_name)
     assert sm.describe_secret(SecretId=fresh_name)["RotationEnabled"] is False
+
+
+def test_a_partner_rotates_without_a_function(sm: Any, fresh_name: str) -> None:
+    sm.create_secret(Name=fresh_name, Type="SalesforceClientSecret")
+    known = {
+        "ExternalSecretRotationMetadata": [{"Key": "adminSecretArn", "Value": "arn"}],
+        "ExternalSecretRotationRoleArn": "arn:aws:iam::123456789012:role/x",
+    }
+    rules = {"ScheduleExpression": "rate(30 days)"}
+    sm.rotate_secret(SecretId=fresh_name, RotationRules=rules, RotateImmediately=False, **known)
+    described = sm.describe_secret(SecretId=fresh_name)
+    assert described["RotationEnabled"] and described["Type"] == "SalesforceClientSecret"
+    assert {name: described[name] for name in known} == known
 
 
 def test_a_stuck_rotation_refuses_the_next(sm: Any) -> None:

@@ -108,3 +108,18 @@ def test_wrong_use_ends_with_2_and_the_reason(options: list[str], expected: str)
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=30)
     assert done.returncode == 2
     assert expected in done.stderr
+
+
+def test_a_role_of_another_account_sees_that_account(aws: Running) -> None:
+    theirs = aws.client("secretsmanager", aws_access_key_id="111111111111")
+    theirs.create_secret(Name="theirs", SecretString="v")
+    role = "arn:aws:iam::111111111111:role/secrets-backup"
+    session = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    assumed = aws.client(
+        "secretsmanager",
+        aws_access_key_id=session["AccessKeyId"],
+        aws_secret_access_key=session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+    assert [secret["Name"] for secret in assumed.list_secrets()["SecretList"]] == ["theirs"]
+    assert assumed.describe_secret(SecretId="theirs")["ARN"].split(":")[4] == "111111111111"

@@ -1,5 +1,6 @@
 //! Writes a complete, verifiable backup of the estate to S3, and proves by a drill that backups restore.
 
+use secrets_ops::runbook::JobError;
 use secrets_ops::runbook::backup::{self, BackupSettings, Destination, Job, Kind};
 use secrets_ops::runbook::restore;
 use secrets_ops::settings::drill_prefix;
@@ -18,7 +19,11 @@ async fn main() -> Result<(), Error> {
         |get| Ok((BackupSettings::read(get)?, drill_prefix(get)?)),
         async |aws, settings, (own, prefix), call| {
             if call.job == restore::DRILL_JOB {
-                return restore::drill_latest(aws, settings, prefix, &call.account, call.now, call.deadline).await;
+                if call.elsewhere.is_some() || call.chunk.is_some() {
+                    let text = "restore-drill is about this deployment's own estate, in one invocation";
+                    return Err(JobError::BadEvent(text.to_owned()));
+                }
+                return restore::drill_latest(aws, settings, prefix, call.now, call.deadline).await;
             }
             let kind = Kind::ALL.into_iter().find(|kind| kind.job() == call.job).unwrap_or(Kind::Manual);
             let elsewhere = call.elsewhere.as_ref();

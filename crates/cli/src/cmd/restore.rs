@@ -13,7 +13,7 @@ use secrets_ops::runbook::plan::{Journal, PlanError};
 use secrets_ops::runbook::restore::{
     self, Archived, DRILL_JOB, Drill, Options, RestoreError, RestorePlan, applied_report, planned_report,
 };
-use secrets_ops::settings::drill_prefix;
+use secrets_ops::settings::{drill_prefix, value_key};
 
 use crate::args;
 use crate::session::{Session, WrongUse};
@@ -59,6 +59,7 @@ fn options(session: &Session, args: &args::RestorePlan) -> anyhow::Result<Option
     let settings = &session.settings;
     Ok(Options {
         overwrite: args.overwrite,
+        configuration: args.configuration,
         force_policies: args.force_policies,
         kms_map: pairs("--kms-map", &args.kms_map)?,
         lambda_map: pairs("--lambda-map", &args.lambda_map)?,
@@ -113,7 +114,7 @@ pub(crate) async fn apply(
     if !before.is_empty() {
         say(&format!("going on where an earlier run left off; its journal is {}", journal.path().display()));
     }
-    let applied = restore::apply(&session.aws, &plan, Some(&journal), session.now).await?;
+    let applied = restore::apply(&session.aws, &plan, Some(&journal), &value_key(&session.get())?, session.now).await?;
     Ok(applied_report(&plan, &applied, session.now))
 }
 
@@ -159,6 +160,8 @@ pub(crate) async fn drill(
     let backup = load(session, archive, |_| true).await?;
     let (aws, now) = (&session.aws, session.now);
     let deadline = session.deadline();
+    let key = value_key(&session.get())?;
+    let values = values.then_some(key.as_str());
     let report = restore::drill(Drill { aws, place: &place, prefix: &prefix, values, now, deadline }, backup).await?;
     if report.status() == Status::Ok {
         // What is proven by hand counts as well as what is proven by schedule.

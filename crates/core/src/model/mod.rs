@@ -8,7 +8,7 @@ mod secret;
 mod text;
 
 pub use difference::Difference;
-pub(crate) use difference::{Macs, differences, differences_by_mac, incomparable, same_policy};
+pub(crate) use difference::{Macs, differences, differences_by_mac, incomparable, same_key, same_policy};
 pub use pattern::Pattern;
 pub use report::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Severity, Status};
 pub use rotation::{EXEMPT_TAG, PolicyDays, RotationVerdict, judge_rotation};

@@ -135,7 +135,7 @@ fn plain(text: &str) -> Text {
 
 /// Whether two names are of one key. A name without account and Region may be of any; whether an alias points to a key
 /// is not known here.
-fn same_key(a: Option<&str>, b: Option<&str>) -> bool {
+pub(crate) fn same_key(a: Option<&str>, b: Option<&str>) -> bool {
     /// Region and account where they are told, and `key/..` or `alias/..`.
     fn parts(key: Option<&str>) -> (Option<(&str, &str)>, String) {
         let key = key.unwrap_or("alias/aws/secretsmanager");

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::io::AsyncReadExt;
 
 use super::manifest::Summary;
-use super::{OneArchive, Opened, head, manifest_key, part_manifest};
+use super::{OneArchive, Opened, head, manifest_key, part_manifest, part_of};
 use crate::aws::s3::{self, Bucket};
 use crate::aws::{Aws, AwsError, Class};
 use crate::runbook::JobError;
@@ -32,7 +32,9 @@ pub(super) async fn newest(aws: &Aws, bucket: &Bucket, folder: &str) -> Result<O
 /// # Errors
 /// Where the first archive is not there, or the connection breaks. A part that is missing is left to the reader to name.
 pub async fn fetch(aws: &Aws, bucket: &Bucket, key: &str) -> Result<(Opened, Timestamp), JobError> {
-    let mut sealed = optional(aws, bucket, &manifest_key(key)).await?;
+    // A part's own manifest seals nothing.
+    let whole = part_of(key).1 == 1;
+    let mut sealed = if whole { optional(aws, bucket, &manifest_key(key)).await? } else { None };
     let mut summary = None;
     if let Some(file) = &mut sealed {
         summary = head(&mut *file).ok();

@@ -13,9 +13,10 @@ use super::parts::part_manifest;
 use super::report::answer;
 use super::tally::{self, Naming, Tally, summary};
 use super::values::{self, ValueSettings};
-use super::{Job, fetch};
-use crate::aws::s3::PART_BYTES;
-use crate::model::{Gap, GapReason};
+use super::{Job, fetch, head};
+use crate::aws::Class;
+use crate::aws::s3::{self, Bucket, PART_BYTES};
+use crate::model::{Gap, GapReason, Status};
 use crate::runbook::job::deadline_gap;
 use crate::runbook::rotation::no_secrets;
 use crate::runbook::{Answer, Chunk, JobError};
@@ -35,19 +36,30 @@ pub async fn run(job: Job<'_>) -> Result<Answer, JobError> {
     let part = job.chunk.map_or(1, |chunk| chunk.part);
 
     let folder = destination.folder(kind);
+    if part > 1
+        && let Some(answer) = sealed_already(job, &folder, &run, &progress).await?
+    {
+        return Ok(answer);
+    }
     let attempt =
         if part > 1 { destination.attempts(storage, &format!("{folder}{run}.part-{part:04}")).await? } else { 0 };
     let name = chunk::part_name(&run, part, attempt);
-    let carried = carried(job, &mut progress).await?;
+    let carried = carried(job, &mut progress).await;
     let mut target = destination.create(storage, &format!("{folder}{name}.tar.gz"))?;
     let mut archive = Archive::new(&name, now.as_second().try_into().unwrap_or_default())?;
     let mut tally = Tally::default();
+    let stood = progress.cursor.clone();
 
     if let Err(error) = gather(job, &mut archive, &mut target, &mut tally, &mut progress, carried.as_ref()).await {
         target.abort().await;
         return Err(error);
     }
     let goes_on = tally.stopped && job.chunk.is_some();
+    if goes_on && tally.totals.listed == 0 && progress.cursor == stood {
+        target.abort().await;
+        let text = "a whole invocation passed in which neither a secret nor a page of the list was got; see its log";
+        return Err(JobError::Refused(text.to_owned()));
+    }
     if tally.totals.listed + progress.totals.listed == 0 && tally.totals.gaps == 0 && !goes_on {
         tally.gap(&mut archive, no_secrets(job.estate.region()))?;
     }
@@ -99,6 +111,42 @@ fn estate(job: Job<'_>) -> String {
     format!("{}/{}", job.account, job.estate.region())
 }
 
+/// The answer of a run that was sealed by an attempt whose own answer was lost.
+async fn sealed_already(
+    job: Job<'_>,
+    folder: &str,
+    run: &str,
+    progress: &Progress,
+) -> Result<Option<Answer>, JobError> {
+    let Destination::Bucket { bucket, .. } = job.destination else { return Ok(None) };
+    let key = format!("{folder}{run}.manifest.json");
+    let found = match s3::get(job.storage, bucket, &key).await {
+        Ok(found) => found,
+        // Where the list may only be seen folder by folder, S3 answers so for what is not there.
+        Err(error) if error.class == Class::Denied => None,
+        Err(error) => return Err(error.into()),
+    };
+    let Some(found) = found else { return Ok(None) };
+    let ours = |summary: &Summary| summary.parts.starts_with(&progress.parts);
+    let Some(summary) = head(found.bytes.as_slice()).ok().filter(ours) else { return Ok(None) };
+    let whole = Progress {
+        totals: Totals {
+            listed: summary.listed,
+            described: summary.described,
+            written: summary.written,
+            whole: summary.coverage.seen,
+            gaps: u64::from(summary.status != Status::Ok),
+            reused: summary.incremental.as_ref().map_or(0, |incremental| incremental.reused),
+            values: summary.values.unwrap_or_default(),
+        },
+        parts: summary.parts,
+        ..progress.clone()
+    };
+    let bytes = whole.parts.iter().map(|part| part.size).sum();
+    let answer = answer(job, &whole, Tally::default(), false, vec![key], bytes, None);
+    Ok(Some(Box::pin(answer).await?))
+}
+
 /// Where the run stands before this invocation.
 async fn begin(job: Job<'_>, run: &str) -> Result<Progress, JobError> {
     match job.chunk {
@@ -118,30 +166,36 @@ async fn begin(job: Job<'_>, run: &str) -> Result<Progress, JobError> {
     }
 }
 
-/// The policies of the last backup, where this run need not read all anew. A backup that cannot be read is no base: all
-/// policies are read then.
-async fn carried(job: Job<'_>, progress: &mut Progress) -> Result<Option<Carried>, JobError> {
-    let Destination::Bucket { bucket, .. } = job.destination else { return Ok(None) };
+/// The policies of the last backup, where this run need not read all anew. Whatever is wrong with that backup, or keeps
+/// it from being read, makes it no base: all policies are read then.
+async fn carried(job: Job<'_>, progress: &mut Progress) -> Option<Carried> {
+    let Destination::Bucket { bucket, .. } = job.destination else { return None };
     if job.own.full_pass_every <= 1 {
-        return Ok(None);
+        return None;
     }
     let folder = job.destination.folder(job.kind);
-    let Some(newest) = fetch::newest(job.storage, bucket, &folder).await? else { return Ok(None) };
-    let (opened, started) = fetch::fetch(job.storage, bucket, &newest).await?;
-    match Carried::of(opened, started)? {
-        Ok((carried, summary)) => {
-            let runs = summary.incremental.map_or(0, |incremental| incremental.runs) + 1;
-            if runs >= job.own.full_pass_every && progress.base.is_none() {
-                return Ok(None);
-            }
-            progress.base.get_or_insert((summary.name, runs));
-            Ok(Some(carried))
+    let (carried, summary) = match base(job, bucket, &folder).await {
+        Ok(base) => base?,
+        Err(why) => {
+            tracing::warn!(why, "the last backup is no base for this one; all policies are read");
+            return None;
         }
-        Err(faults) => {
-            tracing::warn!(newest, ?faults, "the last backup is damaged; all policies are read");
-            Ok(None)
-        }
+    };
+    let runs = summary.incremental.map_or(0, |incremental| incremental.runs) + 1;
+    if runs >= job.own.full_pass_every && progress.base.is_none() {
+        return None;
     }
+    progress.base.get_or_insert((summary.name, runs));
+    Some(carried)
+}
+
+/// The newest backup of the kind, read whole; `None` if there is none.
+async fn base(job: Job<'_>, bucket: &Bucket, folder: &str) -> Result<Option<(Carried, Summary)>, String> {
+    let told = |error: JobError| error.to_string();
+    let Some(newest) = fetch::newest(job.storage, bucket, folder).await.map_err(told)? else { return Ok(None) };
+    let (opened, started) = fetch::fetch(job.storage, bucket, &newest).await.map_err(told)?;
+    let read = Carried::of(opened, started).map_err(|error| error.to_string())?;
+    read.map(Some).map_err(|faults| format!("{newest} is damaged: {faults:?}"))
 }
 
 /// The manifest of a backup in parts: their entries are in their own manifests.

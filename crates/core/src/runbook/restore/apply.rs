@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use super::AT_ONCE;
@@ -34,7 +35,8 @@ pub struct Applied {
     pub detail: String,
 }
 
-/// Applies the steps and tells of each. `journal` is absent only for the drill, which keeps nothing.
+/// Applies the steps and tells of each. `journal` is absent only for the drill, which keeps nothing. `value_key` is the
+/// only key under which backed-up values are opened, by id, ARN or alias.
 ///
 /// # Errors
 /// Only where the journal cannot be written: nothing is done that it could not record.
@@ -42,9 +44,11 @@ pub async fn apply(
     aws: &Aws,
     plan: &RestorePlan,
     journal: Option<&Journal>,
+    value_key: &str,
     now: Timestamp,
 ) -> Result<Vec<Applied>, JobError> {
-    let run = Run { aws, plan, journal, now, start: Instant::now(), failures: AtomicUsize::new(0) };
+    let (start, failures) = (Instant::now(), AtomicUsize::new(0));
+    let run = Run { aws, plan, journal, value_key, value_key_arn: OnceCell::new(), now, start, failures };
     let mut all = Vec::new();
     let mut unmade = BTreeSet::new();
     for phase in [Phase::Keys, Phase::Secrets, Phase::Rotation] {
@@ -55,7 +59,11 @@ pub async fn apply(
         let mut failed = Vec::new();
         while let Some(group) = done.next().await {
             let (object, applied) = group?;
-            if applied.iter().any(|step| !matches!(step.state, State::Done | State::Already)) {
+            // What nothing else builds on keeps nothing else back.
+            let needed =
+                |number: u64| plan.steps.iter().any(|step| step.number == number && !step.action.is_optional());
+            let undone = |step: &Applied| !matches!(step.state, State::Done | State::Already);
+            if applied.iter().any(|step| undone(step) && needed(step.number)) {
                 failed.push(object);
             }
             all.extend(applied);
@@ -83,6 +91,9 @@ struct Run<'a> {
     aws: &'a Aws,
     plan: &'a RestorePlan,
     journal: Option<&'a Journal>,
+    value_key: &'a str,
+    /// Looked up when the first value is opened.
+    value_key_arn: OnceCell<String>,
     now: Timestamp,
     start: Instant,
     failures: AtomicUsize,
@@ -154,6 +165,10 @@ impl Run<'_> {
                 self.tell(step, State::Already, "", applied)?;
                 return Ok(true);
             }
+            Verdict::Changed(_) if self.is_under(step, live.as_ref()).await => {
+                self.tell(step, State::Already, "", applied)?;
+                return Ok(true);
+            }
             Verdict::Changed(found) => {
                 let why = format!("changed since the plan was made: it was {}, it is {found}", step.seen);
                 self.tell(step, State::Refused, &why, applied)?;
@@ -188,6 +203,18 @@ impl Run<'_> {
                 Ok(false)
             }
         }
+    }
+
+    /// Whether a step that gives a secret the key behind an alias has done so: AWS tells the key by ARN then.
+    async fn is_under(&self, step: &Step, live: Option<&Secret>) -> bool {
+        let Action::Update { description, kms_key: Some(alias), token } = &step.action else { return false };
+        if !alias.starts_with("alias/") {
+            return false;
+        }
+        let Ok(key) = kms::describe_key(self.aws, alias).await else { return false };
+        let resolved =
+            Action::Update { description: description.clone(), kms_key: Some(key.arn), token: token.clone() };
+        resolved.is_done(live, self.plan.created)
     }
 
     async fn perform(&self, step: &Step) -> Result<(), Failure> {
@@ -229,7 +256,11 @@ impl Run<'_> {
 
     async fn open(&self, value: Option<&PlannedValue>) -> Result<Option<SecretValue>, Failure> {
         match value {
-            Some(PlannedValue { arn, sealed }) => Ok(Some(values::open(self.aws, arn, sealed).await?)),
+            Some(PlannedValue { arn, sealed }) => {
+                let look_up = || async { kms::describe_key(self.aws, self.value_key).await.map(|key| key.arn) };
+                let allowed = self.value_key_arn.get_or_try_init(look_up).await?;
+                Ok(Some(values::open(self.aws, allowed, arn, sealed).await?))
+            }
             None => Ok(None),
         }
     }
@@ -256,12 +287,12 @@ impl Run<'_> {
 
     async fn key_described(&self, description: &str) -> Result<Option<String>, AwsError> {
         for id in kms::list_keys(self.aws).await? {
-            // Keys that may not be looked at are not ours.
-            if let Ok(key) = kms::describe_key(self.aws, &id).await
-                && key.description == description
-                && key.state == "Enabled"
-            {
-                return Ok(Some(id));
+            match kms::describe_key(self.aws, &id).await {
+                Ok(key) if key.description == description && key.state == "Enabled" => return Ok(Some(id)),
+                Ok(_) => {}
+                // Keys that may not be looked at, or are gone, are not ours; of any other it is not known.
+                Err(error) if matches!(error.class, Class::Denied | Class::NotFound) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(None)

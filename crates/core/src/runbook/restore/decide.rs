@@ -102,7 +102,12 @@ fn outside(wanted: &Wanted<'_>, live: Option<&Secret>) -> Option<(LeftReason, St
 
 fn create(wanted: &Wanted<'_>, key: Option<String>, options: &Options, decision: &mut Decision) {
     let secret = wanted.secret;
-    let values = ordered_values(wanted);
+    let mut values = ordered_values(wanted);
+    // AWS labels the first version of a secret AWSCURRENT: without the current value, an older one would pass for it.
+    let current = |value: &PlannedValue| value.sealed.version_stages.iter().any(|stage| stage == "AWSCURRENT");
+    if options.configuration || !values.iter().any(|(_, value)| current(value)) {
+        values.clear();
+    }
     let mut tags = own_tags(wanted, decision);
     // A secret that never had a value lacks none.
     if values.is_empty() && !secret.version_ids_to_stages.is_empty() {
@@ -132,7 +137,8 @@ fn create(wanted: &Wanted<'_>, key: Option<String>, options: &Options, decision:
         }
     }
     for replica in &secret.replication_status {
-        if let Some(region) = &replica.region {
+        // Restored where its copy was: there it is the primary now.
+        if let Some(region) = replica.region.as_ref().filter(|region| *region != wanted.region) {
             decision.actions.push(replicate(region, replica.kms_key_id.as_deref(), options));
         }
     }
@@ -146,13 +152,18 @@ fn replicate(region: &str, key: Option<&str>, options: &Options) -> Action {
 }
 
 fn adjust(wanted: &Wanted<'_>, live: &Secret, key: Option<String>, options: &Options, decision: &mut Decision) {
+    // AWS tells neither policy nor versions of a secret that is scheduled for deletion: what differs is not known yet.
     if live.deleted_date.is_some() {
         decision.actions.push(Action::Undelete {});
+        decision.leave(wanted, LeftReason::ComesBackFirst, "");
+        return;
     }
     let changes_from = decision.actions.len();
     describe(wanted, live, key, decision);
     tags(wanted, live, decision);
-    values(wanted, live, decision);
+    if !options.configuration {
+        values(wanted, live, decision);
+    }
     replicas(wanted, live, options, decision);
     policy(wanted, Some(live), options, decision);
     rotation(wanted, Some(live), decision);
@@ -282,8 +293,10 @@ fn replicas(wanted: &Wanted<'_>, live: &Secret, options: &Options, decision: &mu
         let copies = secret.replication_status.iter();
         copies.filter_map(|copy| Some((copy.region.clone()?, copy.kms_key_id.clone()))).collect()
     };
-    let (have, want) = (regions(live), regions(wanted.secret));
-    for (region, key) in want.iter().filter(|(region, _)| !have.contains_key(*region)) {
+    let mut working = live.clone();
+    working.replication_status.retain(|copy| copy.status.as_deref() != Some("Failed"));
+    let (have, want) = (regions(&working), regions(wanted.secret));
+    for (region, key) in want.iter().filter(|(region, _)| !have.contains_key(*region) && *region != wanted.region) {
         decision.actions.push(replicate(region, key.as_deref(), options));
     }
     let extra: Vec<&str> = have.keys().filter(|region| !want.contains_key(*region)).map(String::as_str).collect();

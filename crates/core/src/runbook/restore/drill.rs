@@ -17,8 +17,10 @@ use super::look::look;
 use super::step::Action;
 use super::{AT_ONCE, Archived, MARK_KEY, Options, apply, assemble, load};
 use crate::aws::secrets_manager::{self, change};
-use crate::aws::{Aws, AwsError, Class};
-use crate::model::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Secret, Severity, Text, differences};
+use crate::aws::{Aws, AwsError, Class, sts};
+use crate::model::{
+    Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Secret, Severity, Status, Text, differences,
+};
 use crate::runbook::backup::{Summary, fetch, history, latest};
 use crate::runbook::job::tell;
 use crate::runbook::plan::{Place, State};
@@ -34,7 +36,6 @@ pub const DRILL_IAM_ACTIONS: &[&str] = &[
     "secretsmanager:ListSecrets",
     "secretsmanager:DescribeSecret",
     "secretsmanager:GetResourcePolicy",
-    "secretsmanager:ListSecretVersionIds",
     "secretsmanager:CreateSecret",
     "secretsmanager:TagResource",
     "secretsmanager:PutResourcePolicy",
@@ -58,8 +59,8 @@ pub struct Drill<'a> {
     pub place: &'a Place,
     /// The beginning of the throw-away names.
     pub prefix: &'a str,
-    /// Restores backed-up values too, which takes the permission to open them.
-    pub values: bool,
+    /// Restores backed-up values too, opened under this key; `None`: without values.
+    pub values: Option<&'a str>,
     /// When it began.
     pub now: Timestamp,
     /// By when all must be removed again.
@@ -71,7 +72,6 @@ pub async fn drill_latest(
     aws: &Aws,
     settings: &Settings,
     prefix: &str,
-    account: &str,
     now: Timestamp,
     deadline: Instant,
 ) -> Result<Answer, JobError> {
@@ -80,10 +80,10 @@ pub async fn drill_latest(
     let newest = latest(&backups).ok_or_else(none)?;
     let (opened, _) = fetch::fetch(aws, &settings.bucket, &newest.key).await?;
     let backup = load(opened, &|_| true).map_err(|error| JobError::Refused(error.to_string()))?;
-    let caller = format!("arn:aws:iam::{account}:root");
-    let place = Place { caller, account: account.to_owned(), region: settings.region.clone() };
-    let report = drill(Drill { aws, place: &place, prefix, values: false, now, deadline }, backup).await?;
-    let whole = report.findings.is_empty() && report.gaps.is_empty();
+    let (account, caller) = sts::caller(aws).await?;
+    let place = Place { caller, account, region: settings.region.clone() };
+    let report = drill(Drill { aws, place: &place, prefix, values: None, now, deadline }, backup).await?;
+    let whole = report.status() == Status::Ok;
     let answer = tell(aws, settings, JOB, &report, now).await;
     Ok(Answer { success: answer.success && whole, ..answer })
 }
@@ -109,9 +109,11 @@ pub async fn drill(drill: Drill<'_>, (summary, archived): (Summary, Vec<Archived
         decisions.push((decision, None));
     }
     let made = assemble(drill.place, "drill", &summary, &candidates, decisions, Vec::new(), &Options::default(), now);
-    // Half of the time is for taking away what was made.
-    let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
-    let applied = timeout_at(half, Box::pin(apply(aws, &made, None, now))).await;
+    // A third of the time each for making, comparing and taking away, which comes whatever has happened before.
+    let third = deadline.saturating_duration_since(Instant::now()) / 3;
+    let (made_by, compared_by) = (Instant::now() + third, Instant::now() + third * 2);
+    let value_key = drill.values.unwrap_or_default();
+    let applied = timeout_at(made_by, Box::pin(apply(aws, &made, None, value_key, now))).await;
     let mut gaps = Vec::new();
     let mut failed: BTreeMap<String, String> = BTreeMap::new();
     match applied {
@@ -130,16 +132,25 @@ pub async fn drill(drill: Drill<'_>, (summary, archived): (Summary, Vec<Archived
             detail: "the time was up before everything was restored; what was made is compared and removed".into(),
         }),
     }
-    let compared: Vec<(Outcome, Item, Option<Finding>)> = stream::iter(&candidates)
-        .map(|(name, archived)| compare(drill, name, archived, left.get(name), failed.get(name)))
+    let none = BTreeMap::new();
+    let keys = Keys::new(aws, &none, None);
+    let compared: Vec<Judged> = stream::iter(&candidates)
+        .map(|(name, archived)| {
+            let judged = compare(drill, &keys, name, archived, left.get(name), failed.get(name));
+            async move {
+                let late = || unknown(&archived.secret.name, GapReason::Deadline, "the time was up".to_owned());
+                timeout_at(compared_by, judged).await.unwrap_or_else(|_| late())
+            }
+        })
         .buffered(AT_ONCE)
         .collect()
         .await;
     let names: Vec<String> = candidates.iter().map(|(name, _)| name.clone()).collect();
     remove(aws, drill.prefix, &names, &mut findings).await;
 
-    let judged = compared.iter().filter(|(outcome, ..)| *outcome != Outcome::NotApplicable).count() as u64;
-    let seen = compared.iter().filter(|(outcome, ..)| matches!(outcome, Outcome::Pass | Outcome::Fail)).count() as u64;
+    let count = |wanted: &[Outcome]| compared.iter().filter(|one| wanted.contains(&one.item.outcome)).count() as u64;
+    let seen = count(&[Outcome::Pass, Outcome::Fail]);
+    let judged = seen + count(&[Outcome::Unknown]);
     if judged == 0 {
         gaps.push(Gap {
             what: "drill".into(),
@@ -149,9 +160,10 @@ pub async fn drill(drill: Drill<'_>, (summary, archived): (Summary, Vec<Archived
         });
     }
     let mut items = vec![scope(drill, &summary)];
-    for (_, item, finding) in compared {
+    for Judged { item, finding, gap } in compared {
         items.push(item);
         findings.extend(finding);
+        gaps.extend(gap);
     }
     let mut report = Report {
         schema: "secrets-ops/restore-drill/v1",
@@ -179,7 +191,7 @@ async fn plan<'a>(drill: Drill<'_>, folder: &str, archived: &'a [Archived]) -> V
                 let secret = drilled(&archived.secret);
                 let wanted = Wanted {
                     secret: &secret,
-                    values: archived.values.as_ref().filter(|_| drill.values),
+                    values: archived.values.as_ref().filter(|_| drill.values.is_some()),
                     name: &name,
                     key: keys.resolve(secret.kms_key_id.as_deref()).await,
                     live_key: None,
@@ -192,6 +204,7 @@ async fn plan<'a>(drill: Drill<'_>, folder: &str, archived: &'a [Archived]) -> V
                 for action in &mut decision.actions {
                     if let Action::Create { tags, .. } = action {
                         tags.remove(MARK_KEY);
+                        make_room(tags);
                         tags.insert(MARK_DRILL.to_owned(), "made to be removed".to_owned());
                     }
                 }
@@ -208,71 +221,96 @@ fn drilled(secret: &Secret) -> Secret {
     Secret { rotation_enabled: None, replication_status: Vec::new(), ..secret.clone() }
 }
 
+/// What came of one secret.
+struct Judged {
+    item: Item,
+    finding: Option<Finding>,
+    gap: Option<Gap>,
+}
+
+/// A secret of which it is not known whether it restores.
+fn unknown(subject: &str, reason: GapReason, why: String) -> Judged {
+    let item = line(subject, Outcome::Unknown, "not-seen", Text::new(why.clone(), why.clone()));
+    let gap = Gap { what: "drill".into(), subject: subject.to_owned(), reason, detail: why };
+    Judged { item, finding: None, gap: Some(gap) }
+}
+
+fn fail(subject: &str, verdict: &'static str, why: String) -> Judged {
+    let detail = Text::new(why.clone(), why);
+    let finding = Finding {
+        check: "restore-proven",
+        severity: Severity::High,
+        subject: subject.to_owned(),
+        detail: detail.clone(),
+        remediation: Text::fixed(
+            "原因を直し、`secrets-ops restore drill latest` でもう一度確かめる",
+            "Mend the cause and prove it again with `secrets-ops restore drill latest`",
+        ),
+    };
+    Judged { item: line(subject, Outcome::Fail, verdict, detail), finding: Some(finding), gap: None }
+}
+
 /// Looks at what was made, and judges.
 async fn compare(
     drill: Drill<'_>,
+    keys: &Keys<'_>,
     name: &str,
     archived: &Archived,
     left: Option<&Vec<Left>>,
     failed: Option<&String>,
-) -> (Outcome, Item, Option<Finding>) {
+) -> Judged {
     let original = &archived.secret.name;
     let left = left.map(Vec::as_slice).unwrap_or_default();
     if let Some(blocked) = left.iter().find(|left| left.reason.blocks()) {
-        let finding = Finding { subject: original.clone(), check: "restore-proven", ..blocked.finding() };
-        // What a restore has no business with is not a failure of it.
-        return if matches!(
-            blocked.reason,
-            LeftReason::ManagedByService | LeftReason::WasReplica | LeftReason::WasDeleted
-        ) {
-            (
-                Outcome::NotApplicable,
-                line(original, Outcome::NotApplicable, blocked.reason.name(), finding.detail),
-                None,
-            )
-        } else {
-            (Outcome::Fail, line(original, Outcome::Fail, blocked.reason.name(), finding.detail.clone()), Some(finding))
-        };
+        return not_made(original, blocked);
     }
-    let fail = |verdict, why: String| {
-        let detail = Text::new(why.clone(), why);
-        let finding = Finding {
-            check: "restore-proven",
-            severity: Severity::High,
-            subject: original.clone(),
-            detail: detail.clone(),
-            remediation: Text::fixed(
-                "原因を直し、`secrets-ops restore drill latest` でもう一度確かめる",
-                "Mend the cause and prove it again with `secrets-ops restore drill latest`",
-            ),
-        };
-        (Outcome::Fail, line(original, Outcome::Fail, verdict, detail), Some(finding))
-    };
     if let Some(why) = failed {
-        return fail("failed", why.clone());
+        return fail(original, "failed", why.clone());
     }
-    let made = match look(drill.aws, name, true, false).await {
+    let mut made = match look(drill.aws, name, true, false).await {
         Ok(Some(made)) => made,
-        Ok(None) => return (Outcome::Unknown, line(original, Outcome::Unknown, "not-made", Text::fixed("", "")), None),
+        Ok(None) => return unknown(original, GapReason::NoData, "its copy is not there".to_owned()),
         Err(error) => {
-            let detail = Text::new(error.to_string(), error.to_string());
-            return (Outcome::Unknown, line(original, Outcome::Unknown, "not-seen", detail), None);
+            return Judged {
+                gap: Some(error.gap(original)),
+                ..unknown(original, GapReason::NoData, error.to_string())
+            };
         }
     };
     let mut wanted = drilled(&archived.secret);
+    // The copy is under the key itself, whatever name the original has for it.
+    wanted.kms_key_id = keys.arn(wanted.kms_key_id.as_deref()).await;
+    made.kms_key_id = keys.arn(made.kms_key_id.as_deref()).await;
     wanted.tags.retain(|key, _| !key.starts_with("aws:"));
+    make_room(&mut wanted.tags);
     if left.iter().any(|left| left.reason == LeftReason::PolicyLocksOut) {
         wanted.resource_policy = None;
     }
-    if archived.values.is_none() || !drill.values {
+    if archived.values.is_none() || drill.values.is_none() {
         wanted.version_ids_to_stages.clear();
     }
     let differing: Vec<String> =
         differences(&wanted, &made).into_iter().map(|difference| difference.property).collect();
     if !differing.is_empty() {
-        return fail("differs", format!("not as in the backup: {}", differing.join(", ")));
+        return fail(original, "differs", format!("not as in the backup: {}", differing.join(", ")));
     }
-    (Outcome::Pass, line(original, Outcome::Pass, "restored", Text::fixed("", "")), None)
+    Judged { item: line(original, Outcome::Pass, "restored", Text::fixed("", "")), finding: None, gap: None }
+}
+
+/// What a restore has no business with is not a failure of it.
+fn not_made(original: &str, blocked: &Left) -> Judged {
+    let finding = Finding { subject: original.to_owned(), check: "restore-proven", ..blocked.finding() };
+    let none = matches!(blocked.reason, LeftReason::ManagedByService | LeftReason::WasReplica | LeftReason::WasDeleted);
+    let outcome = if none { Outcome::NotApplicable } else { Outcome::Fail };
+    let item = line(original, outcome, blocked.reason.name(), finding.detail.clone());
+    Judged { item, finding: Some(finding).filter(|_| !none), gap: None }
+}
+
+/// A secret has 50 tags at most, and the drill's mark must be among them.
+fn make_room(tags: &mut BTreeMap<String, String>) {
+    while tags.len() >= 50 {
+        tags.pop_last();
+    }
 }
 
 fn line(subject: &str, outcome: Outcome, verdict: &'static str, detail: Text) -> Item {
@@ -281,8 +319,11 @@ fn line(subject: &str, outcome: Outcome, verdict: &'static str, detail: Text) ->
 
 /// The first line: what was drilled, and what was not.
 fn scope(drill: Drill<'_>, summary: &Summary) -> Item {
-    let (ja, en) =
-        if drill.values { ("値を含む", "values included") } else { ("値は対象外", "without values") };
+    let (ja, en) = if drill.values.is_some() {
+        ("値を含む", "values included")
+    } else {
+        ("値は対象外", "without values")
+    };
     let detail = Text::new(
         format!("{}、{ja}。ローテーションとレプリカは対象外", summary.started),
         format!("{}, {en}; rotation and replicas are not drilled", summary.started),

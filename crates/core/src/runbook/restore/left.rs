@@ -23,6 +23,8 @@ pub enum LeftReason {
     ValueMissing,
     /// The live value is another one, and the backup does not hold its own.
     ValueDiffers,
+    /// It is scheduled for deletion; what differs can be told once it is back.
+    ComesBackFirst,
     /// It exists and differs, and overwriting was not asked for.
     Differs,
     /// The key is gone, disabled or about to be deleted.
@@ -99,6 +101,7 @@ impl LeftReason {
         match self {
             Self::ValueMissing => "value-missing",
             Self::ValueDiffers => "value-differs",
+            Self::ComesBackFirst => "comes-back-first",
             Self::Differs => "differs",
             Self::KeyMissing => "key-missing",
             Self::KeyUnknown => "key-unknown",
@@ -148,6 +151,13 @@ impl LeftReason {
                 "the live value is another version than the backup's, which the backup does not hold",
                 "今の値が正しいか確認する。戻すなら版の履歴を使う（aws secretsmanager list-secret-version-ids --include-deprecated）",
                 "See whether the live value is right; to go back, use the version history (aws secretsmanager list-secret-version-ids --include-deprecated)",
+            ),
+            Self::ComesBackFirst => (
+                Severity::Medium,
+                "削除予定を取り消すだけです。内容の差は取り消し後にわかります",
+                "only its deletion is taken back; what differs can be told once it is back",
+                "この計画を適用したあと、計画を作り直す",
+                "Apply this plan, then plan again",
             ),
             Self::Differs => (
                 Severity::Medium,

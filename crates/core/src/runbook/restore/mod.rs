@@ -77,6 +77,8 @@ const AT_ONCE: usize = 16;
 pub struct Options {
     /// Makes secrets that exist follow the backup.
     pub overwrite: bool,
+    /// Leaves values as they are.
+    pub configuration: bool,
     /// Attaches policies that might lock the restorer out.
     pub force_policies: bool,
     /// Keys of the backup, and what takes their place.

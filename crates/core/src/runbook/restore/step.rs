@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::left::Left;
-use crate::model::{RotationRules, Secret, same_policy};
+use crate::model::{RotationRules, Secret, same_key, same_policy};
 use crate::runbook::backup::values::SealedValue;
 use crate::runbook::plan::Plan;
 
@@ -247,7 +247,7 @@ impl Action {
             Self::Undelete {} => live.deleted_date.is_none(),
             Self::Update { description, kms_key, .. } => {
                 description.as_ref().is_none_or(|wanted| live.description.as_deref().unwrap_or_default() == wanted)
-                    && kms_key.as_ref().is_none_or(|wanted| live.kms_key_id.as_ref() == Some(wanted))
+                    && kms_key.as_ref().is_none_or(|wanted| same_key(live.kms_key_id.as_deref(), Some(wanted)))
             }
             Self::PutValue { stages, value } => live
                 .version_ids_to_stages
@@ -257,7 +257,8 @@ impl Action {
             Self::Tag { tags } => tags.iter().all(|(key, value)| live.tags.get(key) == Some(value)),
             Self::Untag { keys } => keys.iter().all(|key| !live.tags.contains_key(key)),
             Self::Replicate { region, .. } => {
-                live.replication_status.iter().any(|replica| replica.region.as_ref() == Some(region))
+                let copy = live.replication_status.iter().find(|replica| replica.region.as_ref() == Some(region));
+                copy.is_some_and(|copy| copy.status.as_deref() != Some("Failed"))
             }
             Self::PutPolicy { policy } => {
                 live.resource_policy.as_ref().is_some_and(|have| same_policy((have, &live.arn), (policy, "")))

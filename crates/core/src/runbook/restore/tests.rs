@@ -192,7 +192,7 @@ async fn a_wiped_estate_comes_back_with_values_labels_policies_replicas_and_rota
     let json = String::from_utf8(plan.to_json()).unwrap();
     assert!(!json.contains("CANARY"), "a plan holds no value");
 
-    let applied = apply(&aws, &plan, None, now()).await.unwrap();
+    let applied = apply(&aws, &plan, None, "alias/values", now()).await.unwrap();
     assert!(applied.iter().all(|step| step.state == State::Done), "{applied:?}");
     let world = shared.lock().unwrap();
     let (mut want, have) = (essence(&before), essence(&world.estate));
@@ -229,7 +229,7 @@ async fn restored_in_spite_of_death(
     loop {
         runs += 1;
         let journal = journal.map(|path| Journal::open(path, &plan.hash).unwrap().0);
-        let done = timeout(Duration::from_secs(60), apply(&aws, plan, journal.as_ref(), now())).await;
+        let done = timeout(Duration::from_secs(60), apply(&aws, plan, journal.as_ref(), "alias/values", now())).await;
         let mut world = shared.lock().unwrap();
         match done {
             Ok(applied) => {
@@ -269,7 +269,7 @@ async fn killed_at_every_step_it_ends_in_the_same_state() {
     let (whole, _) = restored_in_spite_of_death(&plan, &before, None, None).await;
     let changes = {
         let (aws, shared) = clients(world(before.clone()));
-        apply(&aws, &plan, None, now()).await.unwrap();
+        apply(&aws, &plan, None, "alias/values", now()).await.unwrap();
         shared.lock().unwrap().changes
     };
     // Each step is one change, but for the key, which is made, named and rotated.
@@ -346,14 +346,14 @@ async fn what_differs_is_shown_and_only_overwritten_on_request() {
 
     let options = Options { overwrite: true, ..Options::default() };
     let (aws, shared, plan) = plan_for(one("p-a"), &options, change).await;
-    let applied = apply(&aws, &plan, None, now()).await.unwrap();
+    let applied = apply(&aws, &plan, None, "alias/values", now()).await.unwrap();
     assert!(applied.iter().all(|step| step.state == State::Done), "{applied:?}");
     let secret = shared.lock().unwrap().estate.secrets["p-a"].secret.clone();
     assert_eq!((secret.description.as_deref(), secret.tags.len()), (Some("d"), 0));
     assert_eq!((secret.resource_policy.as_deref(), secret.rotation_enabled), (None, Some(false)));
     assert_eq!(secret.version_with("AWSCURRENT"), Some(id(1).as_str()));
     // Applied once more, nothing is done again.
-    let again = apply(&aws, &plan, None, now()).await.unwrap();
+    let again = apply(&aws, &plan, None, "alias/values", now()).await.unwrap();
     assert!(again.iter().all(|step| step.state == State::Already), "{again:?}");
 }
 
@@ -364,7 +364,7 @@ async fn a_scheduled_deletion_is_taken_back() {
     })
     .await;
     assert_eq!(actions(&plan), [("p-a", "undelete")]);
-    apply(&aws, &plan, None, now()).await.unwrap();
+    apply(&aws, &plan, None, "alias/values", now()).await.unwrap();
     assert_eq!(shared.lock().unwrap().estate.secrets["p-a"].secret.deleted_date, None);
 }
 
@@ -452,7 +452,7 @@ async fn keys_and_names_can_be_mapped() {
     let secret = Secret { kms_key_id: Some("lost".into()), ..one("p-a") };
     let (aws, shared, plan) = plan_for(secret, &options, |_| {}).await;
     assert_eq!(actions(&plan), [("stage-a", "create-with-value")]);
-    apply(&aws, &plan, None, now()).await.unwrap();
+    apply(&aws, &plan, None, "alias/values", now()).await.unwrap();
     let world = shared.lock().unwrap();
     assert_eq!(world.estate.secrets["stage-a"].secret.kms_key_id.as_deref(), Some(KEY));
     assert!(world.estate.secrets.contains_key("p-a"), "the original is untouched");
@@ -463,7 +463,7 @@ async fn what_changed_since_the_plan_is_refused() {
     let (aws, shared, plan) = plan_for(one("p-a"), &Options::default(), |world| world.estate.secrets.clear()).await;
     // Somebody made it meanwhile, otherwise than planned.
     shared.lock().unwrap().estate.add(Secret { description: Some("mine".into()), ..one("p-a") }, None);
-    let applied = apply(&aws, &plan, None, now()).await.unwrap();
+    let applied = apply(&aws, &plan, None, "alias/values", now()).await.unwrap();
     assert_eq!(applied[0].state, State::Refused);
     assert!(applied[0].detail.starts_with("changed since the plan was made"), "{}", applied[0].detail);
     assert_eq!(shared.lock().unwrap().changes, 0);
@@ -481,12 +481,13 @@ async fn a_permission_lost_half_way_stops_that_secret_and_is_said() {
     };
     let (aws, shared, plan) = plan_for(secret, &Options::default(), |world| world.estate.secrets.clear()).await;
     shared.lock().unwrap().faults.push(Fault::of("PutResourcePolicy", "", "AccessDeniedException", 400));
-    let applied = apply(&aws, &plan, None, now()).await.unwrap();
+    let applied = apply(&aws, &plan, None, "alias/values", now()).await.unwrap();
     let states: Vec<State> = applied.iter().map(|step| step.state).collect();
     assert_eq!(states, [State::Done, State::Failed, State::Skipped]);
     assert!(applied[1].detail.contains("AccessDeniedException"));
     shared.lock().unwrap().faults.clear();
-    let again: Vec<State> = apply(&aws, &plan, None, now()).await.unwrap().iter().map(|step| step.state).collect();
+    let again: Vec<State> =
+        apply(&aws, &plan, None, "alias/values", now()).await.unwrap().iter().map(|step| step.state).collect();
     assert_eq!(again, [State::Already, State::Done, State::Done]);
 }
 
@@ -506,8 +507,18 @@ async fn drilled(
     values: bool,
 ) -> Result<Report, crate::runbook::JobError> {
     let place = place();
-    drill(Drill { aws, place: &place, prefix: "secrets-ops-drill/", values, now: now(), deadline: later() }, archived)
-        .await
+    drill(
+        Drill {
+            aws,
+            place: &place,
+            prefix: "secrets-ops-drill/",
+            values: values.then_some("alias/values"),
+            now: now(),
+            deadline: later(),
+        },
+        archived,
+    )
+    .await
 }
 
 #[tokio::test]

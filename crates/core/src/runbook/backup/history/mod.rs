@@ -117,7 +117,9 @@ fn grouped(objects: &[Listed]) -> BTreeMap<&str, Found<'_>> {
 
 /// Whether a manifest called like this seals nothing; the first part has a number here, too.
 fn is_of_a_part(stem: &str) -> bool {
-    let digits = stem.rsplit_once(".part-").map_or("", |(_, digits)| digits);
+    let number = stem.rsplit_once(".part-").map_or("", |(_, number)| number);
+    // What was tried again has the attempt behind its number.
+    let digits = number.split_once('-').map_or(number, |(digits, _)| digits);
     digits.len() >= 4 && digits.bytes().all(|digit| digit.is_ascii_digit())
 }
 

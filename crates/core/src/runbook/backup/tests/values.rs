@@ -40,11 +40,15 @@ async fn a_value_leaves_encrypted_and_comes_back() {
         }
     });
     assert_eq!((readout.faults.len(), readout.summary.unwrap().values), (0, Some(2)));
-    let value = open(&aws, &values[0].arn, &values[0].versions[0]).await.unwrap();
+    let value = open(&aws, KMS_KEY, &values[0].arn, &values[0].versions[0]).await.unwrap();
     assert_eq!((value.expose(), format!("{value:?}").as_str()), (b"CANARY-VALUE-v-a".as_slice(), "SecretValue(..)"));
     // Under another secret's name it does not open, although key and message are good.
-    let error = open(&aws, &values[1].arn, &values[0].versions[0]).await.unwrap_err();
+    let error = open(&aws, KMS_KEY, &values[1].arn, &values[0].versions[0]).await.unwrap_err();
     assert!(matches!(error, ValueError::Broken { .. }), "{error}");
+    // Nor under any other key than the deployment's own, whoever wrapped it.
+    let error = open(&aws, "arn:aws:kms:r:666:key/theirs", &values[0].arn, &values[0].versions[0]).await.unwrap_err();
+    assert!(matches!(error, ValueError::Broken { .. }), "{error}");
+    assert_eq!(shared.lock().unwrap().calls["Decrypt"], 1);
 
     let world = shared.lock().unwrap();
     for (key, bytes) in &world.objects {

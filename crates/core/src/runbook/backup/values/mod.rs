@@ -178,8 +178,14 @@ fn fingerprint(name: &str, value: &SecretValue) -> Zeroizing<Vec<u8>> {
 }
 
 /// Opens a backed-up value of the secret that had this ARN. KMS is asked with the context that the value must have, and
-/// not with the one that the message claims.
-pub(in crate::runbook) async fn open(aws: &Aws, arn: &str, sealed: &SealedValue) -> Result<SecretValue, ValueError> {
+/// not with the one that the message claims; and only `allowed`, the ARN of the deployment's value key, is used: anybody
+/// who can write an archive could wrap a value of theirs under a key of theirs.
+pub(in crate::runbook) async fn open(
+    aws: &Aws,
+    allowed: &str,
+    arn: &str,
+    sealed: &SealedValue,
+) -> Result<SecretValue, ValueError> {
     let broken = |why: String| ValueError::Broken { version: sealed.version_id.clone(), why };
     let kind = match sealed.value_type.as_str() {
         "string" => ValueKind::Text,
@@ -193,6 +199,9 @@ pub(in crate::runbook) async fn open(aws: &Aws, arn: &str, sealed: &SealedValue)
         return Err(broken("it belongs to another secret or version".to_owned()));
     }
     let (key_arn, wrapped) = message.wrapped_key();
+    if key_arn != allowed {
+        return Err(broken(format!("it is under {key_arn}; SECRETS_OPS_VALUE_KEY is {allowed}")));
+    }
     let key = kms::unwrap_key(aws, key_arn, wrapped, &context).await?;
     let value = message.open(&key).map_err(|error| broken(error.to_string()))?;
     SecretValue::new(kind, value).ok_or_else(|| broken("it is not text".to_owned()))
