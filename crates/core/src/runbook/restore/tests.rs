@@ -569,3 +569,85 @@ async fn an_empty_backup_proves_nothing() {
     let report = drilled(&aws, (back_summary(&aws).await, Vec::new()), false).await.unwrap();
     assert_eq!(report.status(), Status::Incomplete);
 }
+
+#[tokio::test]
+async fn an_older_value_never_passes_for_the_current_one() {
+    let (aws, shared, mut archived) = backed_up(world(estate())).await;
+    let summary = back_summary(&aws).await;
+    // The current value could not be read when the backup was made.
+    let database = archived.iter_mut().find(|archived| archived.secret.name == "p-database").unwrap();
+    database.values.as_mut().unwrap().versions.retain(|value| value.version_stages == ["AWSPREVIOUS"]);
+    shared.lock().unwrap().estate.secrets.clear();
+    let plan = planned(&aws, (summary, archived), &Options::default()).await;
+    assert_eq!(plan.steps[0].action.name(), "create-without-value");
+    assert_eq!(reasons(&plan)[0], ("p-database", LeftReason::ValueMissing));
+}
+
+#[tokio::test]
+async fn with_the_configuration_alone_no_value_is_put_or_moved() {
+    let options = Options { configuration: true, overwrite: true, ..Options::default() };
+    let later = |world: &mut World| world.estate.put("p-a", &id(9), json!({"SecretString": "later"}));
+    let (_, _, plan) = plan_for(one("p-a"), &options, later).await;
+    assert_eq!((plan.steps.len(), plan.context.equal), (0, 1));
+    let (_, _, plan) = plan_for(one("p-a"), &options, |world| world.estate.secrets.clear()).await;
+    assert_eq!(actions(&plan), [("p-a", "create-without-value")]);
+}
+
+#[tokio::test]
+async fn a_drill_that_could_not_look_proves_nothing() {
+    let (aws, shared, archived) = backed_up(world(estate())).await;
+    let summary = back_summary(&aws).await;
+    shared.lock().unwrap().faults.push(Fault::of("GetResourcePolicy", "p-binary", "AccessDeniedException", 400));
+    let report = drilled(&aws, (summary, archived), false).await.unwrap();
+    assert_eq!((report.status(), report.gaps.len(), report.coverage.seen), (Status::Incomplete, 1, 4));
+    assert_eq!(report.gaps[0].subject, "p-binary");
+    assert!(shared.lock().unwrap().estate.secrets.keys().all(|name| !name.starts_with("secrets-ops-drill/")));
+}
+
+#[tokio::test]
+async fn a_drill_under_an_alias_and_with_fifty_tags_succeeds() {
+    let mut estate = Estate { clock: 1_000_000_000, ..Estate::default() };
+    estate.keys = [(KEY.to_owned(), key())].into();
+    estate.aliases = ["alias/values", "alias/mac", "alias/own"].map(|alias| (alias.to_owned(), KEY.to_owned())).into();
+    let tags = (0..50).map(|n| (format!("tag-{n:02}"), "v".to_owned())).collect();
+    estate.add(Secret { kms_key_id: Some("alias/own".into()), tags, ..one("p-a") }, None);
+    let (aws, _, archived) = backed_up(world(estate)).await;
+    let report = drilled(&aws, (back_summary(&aws).await, archived), false).await.unwrap();
+    assert_eq!(report.status(), Status::Ok, "{report:?}");
+}
+
+#[tokio::test]
+async fn a_copy_that_failed_is_not_there_and_keeps_rotation_from_nothing() {
+    let copied = |status: &str| {
+        vec![Replica { region: Some("us-east-1".into()), status: Some(status.into()), ..Replica::default() }]
+    };
+    let secret = Secret {
+        replication_status: copied("InSync"),
+        rotation_enabled: Some(true),
+        rotation_lambda_arn: Some(FUNCTION.into()),
+        ..one("p-a")
+    };
+    let (_, _, plan) = plan_for(secret.clone(), &Options::default(), |world| {
+        world.estate.secrets.get_mut("p-a").unwrap().secret.replication_status[0].status = Some("Failed".into());
+    })
+    .await;
+    assert_eq!(reasons(&plan), [("p-a", LeftReason::Differs)]);
+
+    let (aws, shared, plan) = plan_for(secret, &Options::default(), |world| world.estate.secrets.clear()).await;
+    shared.lock().unwrap().faults.push(Fault::of("ReplicateSecretToRegions", "", "InternalServiceError", 400));
+    let applied = apply(&aws, &plan, None, "alias/values", now()).await.unwrap();
+    let states: Vec<State> = applied.iter().map(|step| step.state).collect();
+    assert_eq!(states, [State::Done, State::Failed, State::Done], "rotation is on although the other Region is down");
+}
+
+#[tokio::test]
+async fn what_comes_back_from_deletion_is_looked_at_again() {
+    let (_, _, plan) = plan_for(one("p-a"), &Options { overwrite: true, ..Options::default() }, |world| {
+        let fake = world.estate.secrets.get_mut("p-a").unwrap();
+        fake.secret.deleted_date = Some(now());
+        fake.secret.resource_policy = Some("{}".into());
+    })
+    .await;
+    assert_eq!(actions(&plan), [("p-a", "undelete")]);
+    assert_eq!(reasons(&plan), [("p-a", LeftReason::ComesBackFirst)]);
+}

@@ -173,3 +173,30 @@ async fn a_chunk_of_no_run_is_refused() {
     );
     assert!(shared.lock().unwrap().objects.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_last_part_that_is_done_again_finds_the_backup_sealed() {
+    let world = World { estate: estate(200), page: 20, rate: Some(40.0), ..World::default() };
+    let (aws, shared) = clients(world);
+    let answers = in_chunks(&aws, 3, |_| {}).await;
+    let (before, settings) = (shared.lock().unwrap().objects.len(), settings());
+    let (own, destination) = (plain(), in_bucket(&settings));
+    let part = answers.len() as u32;
+    let chunk = Chunk { run: Some(NAME.to_owned()), part };
+    let again = run(Job { chunk: Some(&chunk), ..job(&aws, &settings, &own, &destination) }).await.unwrap();
+    assert_eq!((again.status, again.success, again.counts["written"]), (Status::Ok, true, 200));
+    assert_eq!(shared.lock().unwrap().objects.len(), before, "nothing is written again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_invocation_that_got_nothing_does_not_ask_for_another() {
+    let world = World { estate: estate(5), page: 2, ..World::default() };
+    let (aws, shared) = clients(world);
+    shared.lock().unwrap().faults.push(Fault::of("ListSecrets", "", "ThrottlingException", 400));
+    let settings = settings();
+    let (own, destination) = (plain(), in_bucket(&settings));
+    let (chunk, deadline) = (Chunk { run: None, part: 1 }, Instant::now() + Duration::from_secs(5));
+    let error =
+        run(Job { chunk: Some(&chunk), deadline, ..job(&aws, &settings, &own, &destination) }).await.unwrap_err();
+    assert!(matches!(error, JobError::Refused(_)), "{error}");
+}

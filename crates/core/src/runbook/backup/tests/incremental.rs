@@ -86,3 +86,12 @@ async fn a_damaged_base_and_an_unread_policy_are_read_anew() {
     let third = night(&aws, 3, 2).await;
     assert_eq!((third.status, third.counts.contains_key("policies-reused")), (Status::Ok, false));
 }
+
+#[tokio::test]
+async fn a_base_that_may_not_be_read_costs_time_and_no_backup() {
+    let (aws, shared) = clients(World { estate: estate(), ..World::default() });
+    night(&aws, 3, 0).await;
+    shared.lock().unwrap().faults.push(Fault::of("GetObject", "daily-backups/", "AccessDenied", 403));
+    let second = night(&aws, 3, 1).await;
+    assert_eq!((second.status, second.counts.contains_key("policies-reused")), (Status::Ok, false));
+}
