@@ -3,10 +3,12 @@ own role, and each role is refused what it has no need of. What this cannot show
 """
 
 import json
+import subprocess
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,9 @@ from botocore.exceptions import ClientError
 from local_aws.running import Running
 from samtranslator.yaml_helper import yaml_parse
 
-from deployment import ACCOUNT, CODE_BUCKET, ROOT, TEMPLATE, Deployment, account_before_the_stack, deploy
+from deployment import ACCOUNT, CODE_BUCKET, ROOT, ROOT_MAY_ASSUME, TEMPLATE
+from deployment import Deployment, account_before_the_stack, deploy
+from lab import BUILT
 
 HEALTH = "goal-mandala-prod-secrets-api-health"
 BACKUP = "goal-mandala-secrets-backup"
@@ -597,6 +601,96 @@ def test_a_drill_works_with_what_its_role_may(full: Deployment) -> None:
     told = [json.loads(line["message"]) for line in lines if '"JobSuccess"' in line["message"]]
     assert [(line["Job"], line["JobSuccess"]) for line in told] == [("restore-drill", 0), ("restore-drill", 1)]
     assert keys(full, "runs/last-success/restore-drill") and keys(full, "reports/restore-drill/")
+
+
+GUIDE = (ROOT / "docs" / "RESTORE.md").read_text(encoding="utf-8")
+LOST = "goal-mandala-prod-secret-lost"
+OTHERS_MAY_NOT_READ = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Deny",
+            "Principal": {"AWS": "arn:aws:iam::999999999999:root"},
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": "*",
+        },
+    }
+)
+
+
+@dataclass
+class Cli:
+    """The command with the credentials of a session."""
+
+    aws: Running
+    folder: Path
+    session: dict[str, str]
+
+    def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
+        env = {
+            "AWS_ENDPOINT_URL": self.aws.endpoint,
+            "AWS_REGION": "ap-northeast-1",
+            "SECRETS_OPS_LANG": "en",
+            "SECRETS_OPS_PACING": "off",
+            **{name.upper(): text for name, text in self.session.items()},
+        }
+        command = [BUILT / "secrets-ops", *words]
+        return subprocess.run(command, cwd=self.folder, env=env, capture_output=True, encoding="utf-8", timeout=120)
+
+
+@pytest.fixture
+def restorer(full: Deployment, tmp_path: Path) -> Cli:
+    """Who has the permissions that docs/RESTORE.md gives, with the names of the stack's own keys."""
+    written = GUIDE.partition("## Permissions")[2].partition("```json\n")[2].partition("```")[0]
+    for name, key in ("THE-BUCKETS-KEY", "BucketKey"), ("THE-VALUES-KEY", "ValueKey"):
+        assert name in written
+        written = written.replace(name, full.physical[key])
+    # As in ADAPTATIONS: the local AWS checks a call that names an alias against the alias, and not the key behind it.
+    written = written.replace(f":{ACCOUNT}:key/*", f":{ACCOUNT}:*")
+    # It checks CreateAlias against neither key nor alias, but against `*`.
+    assert "kms:CreateAlias" in written
+    any_alias = {"Effect": "Allow", "Action": "kms:CreateAlias", "Resource": "*"}
+    iam = full.aws.client("iam")
+    trust = {"Version": "2012-10-17", "Statement": [ROOT_MAY_ASSUME]}
+    iam.create_role(RoleName="restorer", AssumeRolePolicyDocument=json.dumps(trust))
+    for name, document in ("restore", written), ("emulator", json.dumps({**trust, "Statement": [any_alias]})):
+        iam.put_role_policy(RoleName="restorer", PolicyName=name, PolicyDocument=document)
+    role = f"arn:aws:iam::{ACCOUNT}:role/restorer"
+    session = full.aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    names = {"AccessKeyId": "access_key_id", "SecretAccessKey": "secret_access_key", "SessionToken": "session_token"}
+    return Cli(full.aws, tmp_path, {f"aws_{name}": session[key] for key, name in names.items()})
+
+
+def test_a_restore_needs_no_more_than_the_guide_says(full: Deployment, restorer: Cli) -> None:
+    """All in one: values, a key that is gone, a policy, tags, rotation, and a deletion that is taken back."""
+    kms, secrets = full.aws.client("kms"), full.aws.client("secretsmanager")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    value = "CANARY-VALUE-lost-DO-NOT-LEAK"
+    made = secrets.create_secret(Name=LOST, KmsKeyId=key, SecretString=value, Tags=[{"Key": "a", "Value": "b"}])
+    secrets.put_resource_policy(SecretId=LOST, ResourcePolicy=OTHERS_MAY_NOT_READ)
+    before = secrets.get_secret_value(**SECRET)
+    invoke(full, BACKUP, {"job": "backup-manual"})
+    for name in (LOST, DATABASE):
+        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    secrets.delete_secret(SecretId="goal-mandala-prod-secret-jwt", RecoveryWindowInDays=7)
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+
+    words = ("restore", "plan", "latest", "-o", "plan.json", "--create-keys", "--filter", "goal-mandala-prod-secret-*")
+    planned = restorer(*words)
+    assert planned.returncode == 1, planned.stdout + planned.stderr
+    plan = json.loads((restorer.folder / "plan.json").read_text("utf-8"))
+    done = restorer("restore", "apply", "plan.json", "--approve", plan["hash"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert secrets.get_secret_value(SecretId=LOST)["VersionId"] == made["VersionId"]
+    assert secrets.get_secret_value(SecretId=LOST)["SecretString"] == value
+    after = secrets.get_secret_value(**SECRET)
+    assert (after["SecretString"], after["VersionId"]) == (before["SecretString"], before["VersionId"])
+    assert secrets.describe_secret(**SECRET)["RotationEnabled"]
+    assert "DeletedDate" not in secrets.describe_secret(SecretId="goal-mandala-prod-secret-jwt")
+    # And nothing else: the guide gives no way to a value that is there.
+    refused = full.aws.client("secretsmanager", **restorer.session)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        refused.get_secret_value(**SECRET)
 
 
 def test_schedules_may_start_the_machine(full: Deployment) -> None:
