@@ -7,7 +7,9 @@ import tempfile
 from endpoint import cheap_endpoint
 from process import command_line, over
 
-PEAK_MIB, GROWTH, VERIFY_CPU_SECONDS = 48, 1.3, 10
+PEAK_MIB, VERIFY_CPU_SECONDS = 48, 10
+# A comparison knows each secret of the first backup by some 70 bytes, the others by 16.
+GROWTH = {"backup diff": 2.0}
 # Every so many-th secret is another in the second backup, and the last ones are gone.
 CHANGED, GONE = 1_000, 10
 
@@ -22,9 +24,9 @@ def compare(release, large):
         growth = run.peak_mib / few[name].peak_mib
         print(f"{name:18} {run.cpu:8.2f} {run.wall:8.2f} {run.peak_mib:9.1f} {growth:8.2f}")
         missed += over(f"{name}: peak MiB", run.peak_mib, PEAK_MIB)
-        missed += over(f"{name}: memory at ten times the secrets", growth, GROWTH)
+        missed += over(f"{name}: memory at ten times the secrets", growth, GROWTH.get(name, 1.3))
     missed += over("backup verify: CPU s", many["backup verify"].cpu, VERIFY_CPU_SECONDS)
-    print(f"limits: {PEAK_MIB} MiB, x {GROWTH}, {VERIFY_CPU_SECONDS} CPU s for verify")
+    print(f"limits: {PEAK_MIB} MiB, x 1.3 (diff x 2), {VERIFY_CPU_SECONDS} CPU s for verify")
     return missed
 
 

@@ -35,5 +35,7 @@ def pace(release, secrets):
     for name, counted in families.items():
         most = counted["most_in_a_second"]
         print(f"{name:22} {counted['calls']:6} calls, {most} at most in any second (limit {QUOTA}), {counted['throttled']} refused")
-        missed += over(f"restore: {name} in one second", most, QUOTA)
+        # A window of a second catches one call more now and then, as the clock falls; AWS refuses by a bucket, and so does
+        # the endpoint.
+        missed += over(f"restore: {name} in one second", most, QUOTA + 1) + over(f"restore: {name} refused", counted["throttled"], 0)
     return missed if figures["created"] == secrets else [*missed, f"restore: {figures['created']} secrets were made"]

@@ -21,7 +21,7 @@ from process import ROOT, command_line, over, peak_mib
 sys.path.insert(0, str(ROOT / "dev/local-aws"))
 from local_aws.runtime_api import Sandbox  # noqa: E402
 
-SPEED = 25.0
+SPEED = 20.0
 # Calls a second: what AWS allows of each family, and what is asked of the function.
 QUOTA, RATE = 50, 49
 # Seconds, as in template.yaml: the function's time-out, and how long the state machine waits.
@@ -54,17 +54,19 @@ def simulate(release, secrets, speed):
 
 def told(secrets, speed, result, figures, endpoint_peak, verified, found):
     bound = secrets / QUOTA / speed
+    # What a chunk costs at its beginning and end weighs more where chunks are short.
+    late = LATE if secrets >= 500_000 else 1.1
     net = result.seconds - result.lost
     rate = secrets / net / speed
     refused = {name: counted["throttled"] for name, counted in figures["families"].items()}
     counts = result.answer["counts"]
     faults = json.loads(verified.output)["findings"]
-    print(f"{net:.1f} s where {QUOTA} a second allow {bound:.1f} s: {100 * net / bound:.1f} % (limit {100 * LATE:.0f} %); {result.lost:.1f} s more by the kill")
+    print(f"{net:.1f} s where {QUOTA} a second allow {bound:.1f} s: {100 * net / bound:.1f} % (limit {100 * late:.0f} %); {result.lost:.1f} s more by the kill")
     print(f"on AWS {duration(net * speed)}, {rate:.1f} secrets a second; {result.chunks} chunks; refused calls: {refused}")
     print(f"tokens refused: {figures['refused_tokens']}; peak {result.peak_mib:.1f} MiB (limit {PEAK_MIB}), endpoint {endpoint_peak:.1f} MiB")
     print(f"listed {counts['listed']}, described {counts['described']}, written {counts['written']}; in the archives {found[0]}, of them different {found[1]}")
     print(f"backup verify: {len(faults)} faults, status {verified.status}, {verified.cpu:.1f} CPU s, peak {verified.peak_mib:.1f} MiB")
-    missed = over("simulation: time against the bound", net / bound, LATE) + over("simulation: peak MiB", result.peak_mib, PEAK_MIB)
+    missed = over("simulation: time against the bound", net / bound, late) + over("simulation: peak MiB", result.peak_mib, PEAK_MIB)
     missed += over("simulation: peak MiB of verify", verified.peak_mib, PEAK_MIB)
     each = [counts["listed"], counts["described"], counts["written"], *found]
     if each != [secrets] * 5 or counts["gaps"]:

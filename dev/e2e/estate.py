@@ -122,15 +122,15 @@ class Estate(Lab):
         block = dict.fromkeys(ways, True)
         s3.put_public_access_block(Bucket=self.bucket, PublicAccessBlockConfiguration=block)
         self.encrypt_bucket("aws:kms", "alias/goal-mandala-prod-backup-key")
-        statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{self.bucket}/*"}
-        statement |= {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+        everything = {"Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{self.bucket}/*"}
+        statement = {"Effect": "Deny", **everything, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}
         policy = {"Version": "2012-10-17", "Statement": [statement]}
         s3.put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(policy))
         self.env |= {"SECRETS_OPS_VALUE_PREFIX": PREFIX}
 
     def encrypt_bucket(self, algorithm: str, key: str = "") -> None:
         rule = {"SSEAlgorithm": algorithm} | ({"KMSMasterKeyID": key} if key else {})
-        rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]}
+        rules: dict[str, Any] = {"Rules": [{"ApplyServerSideEncryptionByDefault": rule}]}
         s3 = self.aws.client("s3")
         s3.put_bucket_encryption(Bucket=self.bucket, ServerSideEncryptionConfiguration=rules)
 
@@ -168,10 +168,10 @@ class Estate(Lab):
         path = self.file(f"{name}.journal")
         return path.read_text("utf-8") if path.exists() else ""
 
-    def restored(self, *words: str, code: int = FINDINGS, **env: str) -> dict[str, Any]:
+    def restored(self, *words: str, code: int = FINDINGS) -> dict[str, Any]:
         """Plans and applies."""
-        plan = self.plan(*words, **env)
-        done = self.apply(**env)
+        plan = self.plan(*words)
+        done = self.apply()
         assert done.returncode == code, done.stdout + done.stderr
         return plan
 

@@ -122,7 +122,8 @@ def test_what_a_killed_drill_has_left_goes_with_the_next(few: Estate) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "said"), [(PREFIX, "3 secrets that no drill has made are under the drill's prefix"), ("goal", "at least 6")]
+    ("prefix", "said"),
+    [(PREFIX, "3 secrets that no drill has made are under the drill's prefix"), ("goal", "at least 6 characters")],
 )
 def test_a_prefix_of_live_secrets_is_refused(few: Estate, prefix: str, said: str) -> None:
     before = described(few)

@@ -108,7 +108,7 @@ async def get_secret_value(request: Request, state: State, forward: Forward) -> 
 
 
 async def put_secret_value(request: Request, state: State, forward: Forward) -> Response:
-    """The id of a version that is there is a repetition, or refused; a label is on one version; the first is current."""
+    """A version id that is there is a repetition, or refused; a label is on one version; the first is current."""
     record, token = store.find(request), request.params.get("ClientRequestToken")
     if record is None or record.get("DeletedDate"):
         return await forward(request)

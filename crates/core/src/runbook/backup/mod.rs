@@ -40,7 +40,7 @@ use super::Chunk;
 use crate::aws::Aws;
 use crate::settings::Settings;
 
-/// IAM actions of [`run`]; `kms:*` are used by S3 on our behalf, `kms:Decrypt` for uploads in parts.
+/// IAM actions of [`run()`]; `kms:*` are used by S3 on our behalf, `kms:Decrypt` for uploads in parts.
 pub const IAM_ACTIONS: &[&str] = &[
     "secretsmanager:ListSecrets",
     "secretsmanager:DescribeSecret",

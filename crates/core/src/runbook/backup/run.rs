@@ -226,7 +226,10 @@ async fn gather(
             Ok(Some(read)) => {
                 let read = read?;
                 tally.add(archive, &read)?;
-                progress.cursor.pass(&read.secret, &read.page);
+                // Where nobody goes on, nobody asks where to.
+                if job.chunk.is_some() {
+                    progress.cursor.pass(&read.secret, &read.page);
+                }
             }
             Ok(None) => return Ok(()),
             Err(_) => {

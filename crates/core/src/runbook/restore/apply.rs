@@ -270,7 +270,8 @@ impl Run<'_> {
     async fn make_key(&self, alias: &str, replaces: &str, policy: &str) -> Result<(), AwsError> {
         let id = match kms::describe_key(self.aws, alias).await {
             Ok(key) => key.arn,
-            Err(error) if error.class == Class::NotFound => {
+            // "Denied" of an alias that is not there, as when planning; a second alias of the name is refused anyway.
+            Err(error) if matches!(error.class, Class::NotFound | Class::Denied) => {
                 let description =
                     format!("In place of {replaces}, made by a restore of secrets-ops ({})", self.plan.hash);
                 let id = match self.key_described(&description).await? {

@@ -75,7 +75,8 @@ impl<'a> Keys<'a> {
         match kms::describe_key(self.aws, &alias).await {
             Ok(made) if made.state == "Enabled" => KeyAnswer::Use(made.arn),
             Ok(made) => KeyAnswer::None(LeftReason::KeyMissing, format!("{why}; {alias} is {}", made.state)),
-            Err(error) if error.class == Class::NotFound => KeyAnswer::Make(alias),
+            // Of an alias that is not there, KMS says "denied" to one whose policy names keys.
+            Err(error) if matches!(error.class, Class::NotFound | Class::Denied) => KeyAnswer::Make(alias),
             Err(error) => KeyAnswer::None(LeftReason::KeyUnknown, format!("{alias}: {}", error.message)),
         }
     }

@@ -130,10 +130,17 @@ async fn one(aws: &Aws, bucket: &Bucket, kind: Kind, stem: &str, found: Found<'_
         Seal::Whole(summary) => Some(summary.started),
         Seal::Absent | Seal::Unread(_) | Seal::Broken(_) => named_time(stem, time_zone),
     };
+    // What the manifest names; an attempt that died may have left more beside it.
+    let (parts, size) = match &seal {
+        Seal::Whole(summary) if !summary.parts.is_empty() => {
+            (summary.parts.len(), summary.parts.iter().map(|part| part.size).sum())
+        }
+        _ => (found.archives.len(), found.archives.iter().map(|archive| archive.size).sum()),
+    };
     Backup {
         kind,
-        size: found.archives.iter().map(|archive| archive.size).sum(),
-        parts: found.archives.len(),
+        size,
+        parts,
         at: started.or_else(|| found.archives.iter().filter_map(|archive| archive.modified).min()),
         seal,
         key,

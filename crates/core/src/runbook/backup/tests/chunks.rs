@@ -136,6 +136,11 @@ async fn what_a_dead_attempt_left_is_passed_by() {
     let (names, report) = proven(&aws).await;
     assert_eq!((names.len(), report.status()), (200, Status::Ok));
     assert_eq!(shared.lock().unwrap().objects[dead], b"half", "nothing that is there is overwritten");
+    let settings = settings();
+    let listed = history(&aws, &settings.bucket, &settings.time_zone).await.unwrap();
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!((listed[0].key.as_str(), listed[0].parts, listed[0].is_complete()), (KEY, answers.len(), true));
+    assert_eq!(latest(&listed).unwrap().key, KEY);
 }
 
 #[tokio::test(start_paused = true)]
