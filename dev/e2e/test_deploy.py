@@ -680,7 +680,9 @@ def test_a_restore_needs_no_more_than_the_guide_says(full: Deployment, restorer:
     assert planned.returncode == 1, planned.stdout + planned.stderr
     plan = json.loads((restorer.folder / "plan.json").read_text("utf-8"))
     done = restorer("restore", "apply", "plan.json", "--approve", plan["hash"])
-    assert done.returncode == 0, done.stdout + done.stderr
+    # What comes back from deletion has to be looked at again, and nothing else is left.
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.count("- [") == 1 and "goal-mandala-prod-secret-jwt: " in done.stdout, done.stdout
     assert secrets.get_secret_value(SecretId=LOST)["VersionId"] == made["VersionId"]
     assert secrets.get_secret_value(SecretId=LOST)["SecretString"] == value
     after = secrets.get_secret_value(**SECRET)
