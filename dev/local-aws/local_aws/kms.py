@@ -59,6 +59,23 @@ async def get_key_rotation_status(request: Request, state: State, forward: Forwa
     return response
 
 
+async def get_key_policy(request: Request, state: State, forward: Forward) -> Response:
+    return refusal_of_alias(request) or await forward(request)
+
+
+async def describe_key(request: Request, state: State, forward: Forward) -> Response:
+    """Of another account's key only its policy lets us know anything; ministack says that it is not there."""
+    key_id = str(request.params.get("KeyId", ""))
+    if key_id.startswith("arn:") and key_id.split(":")[4] != request.account:
+        caller = f"arn:aws:sts::{request.account}:assumed-role/local/local"
+        message = (
+            f"User: {caller} is not authorized to perform: kms:DescribeKey on resource: {key_id} because no "
+            "resource-based policy allows the kms:DescribeKey action"
+        )
+        return error_response(request, "AccessDeniedException", message)
+    return await forward(request)
+
+
 async def get_key_last_usage(request: Request, state: State, forward: Forward) -> Response:
     """A key that the scenario gives no `last_used` was never used."""
     key_id = str(request.params.get("KeyId", ""))
@@ -97,6 +114,7 @@ READS = {"kms.GetKeyLastUsage": get_key_last_usage}
 AMENDS = {
     "kms.CreateAlias": create_alias,
     "kms.Decrypt": decrypt,
+    "kms.DescribeKey": describe_key,
     "kms.DisableKeyRotation": change_rotation,
     "kms.EnableKeyRotation": change_rotation,
     "kms.Encrypt": remember_ciphertext,
@@ -104,5 +122,6 @@ AMENDS = {
     "kms.GenerateDataKeyPair": remember_ciphertext,
     "kms.GenerateDataKeyPairWithoutPlaintext": remember_ciphertext,
     "kms.GenerateDataKeyWithoutPlaintext": remember_ciphertext,
+    "kms.GetKeyPolicy": get_key_policy,
     "kms.GetKeyRotationStatus": get_key_rotation_status,
 }

@@ -11,7 +11,7 @@ from .scenario import check_keys
 from .state import State
 from .wire import Forward, Request, Response, json_response
 
-ITEM_KEYS = {"log_group", "contains", "why", "results", "status", "running_polls", "error", "message"}
+ITEM_KEYS = {"log_group", "contains", "why", "results", "status", "running_polls", "never_ends", "error", "message"}
 
 
 async def start_query(request: Request, state: State, forward: Forward) -> Response:
@@ -47,7 +47,7 @@ async def get_query_results(request: Request, state: State, forward: Forward) ->
     if query is None:
         return await forward(request)
     if query["polls_left"] > 0:
-        query["polls_left"] -= 1
+        query["polls_left"] -= 0 if query.get("never_ends") else 1
         return json_response({"status": "Running", "results": [], "statistics": statistics(0)})
     status = query.get("status", "Complete")
     rows = query.get("results", []) if status == "Complete" else []

@@ -14,7 +14,7 @@ from .scenario import Scenario, check_keys
 from .state import State
 from .wire import Forward, Request, Response, with_body
 
-ITEM_KEYS = {"namespace", "name", "dimensions", "why", "per_hour", "value", "since", "points"}
+ITEM_KEYS = {"namespace", "name", "dimensions", "why", "per_hour", "value", "stats", "since", "points"}
 HOUR = 3600
 MAX_POINTS = 100_800
 
@@ -65,8 +65,13 @@ def item_points(
     oldest = resolve(item.get("since", "-90d"), scenario.now)
     newest = min(end, scenario.now.timestamp())
     first = int(max(start, oldest)) // period * period
-    # `per_hour` is a count, spread evenly; `value` is a measure that is the same at any time.
-    if "value" in item:
+    # `per_hour` is a count, spread evenly; `value` is a measure that is the same at any time; `stats` are the figures
+    # of a measure that is spread, each under the name that a query asks for it by.
+    if stat in item.get("stats", {}):
+        value = float(item["stats"][stat])
+    elif "stats" in item and stat != "SampleCount":
+        return {}
+    elif "value" in item:
         value = float(item["value"])
     else:
         value = item["per_hour"] * period / HOUR if stat in ("Sum", "SampleCount") else 1.0

@@ -9,7 +9,20 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from . import cloudtrail, control, cost_explorer, journal, kms, logs, metrics, secrets_manager, sns
+from . import (
+    cloudtrail,
+    control,
+    cost_explorer,
+    iam_details,
+    iam_simulator,
+    journal,
+    kms,
+    lambda_functions,
+    logs,
+    metrics,
+    secrets_manager,
+    sns,
+)
 from .faults import Fault, fault_response, strike
 from .identify import identify
 from .state import State
@@ -18,7 +31,8 @@ from .wire import Forward, Request, Response, call_asgi, read_request, write_res
 Handler = Callable[[Request, State, Forward], Awaitable[Response]]
 
 READS: Mapping[str, Handler] = secrets_manager.READS | cloudtrail.READS | cost_explorer.READS | kms.READS
-AMENDS: Mapping[str, Handler] = secrets_manager.AMENDS | logs.AMENDS | metrics.AMENDS | kms.AMENDS | sns.AMENDS
+AMENDED = (cloudtrail, iam_details, iam_simulator, kms, lambda_functions, logs, metrics, secrets_manager, sns)
+AMENDS: Mapping[str, Handler] = {name: handler for module in AMENDED for name, handler in module.AMENDS.items()}
 
 DENIALS = (
     b"AccessDenied",

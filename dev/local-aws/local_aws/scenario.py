@@ -29,13 +29,16 @@ class Scenario:
     keys: list[dict[str, Any]] = field(default_factory=list)  # seed
     buckets: list[dict[str, Any]] = field(default_factory=list)  # seed
     topics: list[str] = field(default_factory=list)  # seed
-    roles: list[dict[str, Any]] = field(default_factory=list)  # seed
+    policies: list[dict[str, Any]] = field(default_factory=list)  # seed_iam
+    groups: list[dict[str, Any]] = field(default_factory=list)  # seed_iam
+    roles: list[dict[str, Any]] = field(default_factory=list)  # seed_iam
+    users: list[dict[str, Any]] = field(default_factory=list)  # seed_iam
     functions: list[dict[str, Any]] = field(default_factory=list)  # seed
     trails: list[dict[str, Any]] = field(default_factory=list)  # seed
     log_groups: list[str] = field(default_factory=list)  # seed
     secrets: list[dict[str, Any]] = field(default_factory=list)  # secrets_seed
     generate: int = 0  # secrets_seed, generated
-    trail: list[dict[str, Any]] = field(default_factory=list)  # cloudtrail
+    trail: list[dict[str, Any]] = field(default_factory=list)  # trail_events
     insights: list[dict[str, Any]] = field(default_factory=list)  # logs
     metrics: list[dict[str, Any]] = field(default_factory=list)  # metrics
     costs: list[dict[str, Any]] = field(default_factory=list)  # cost_explorer

@@ -17,6 +17,9 @@ EXTRA_FIELDS = (
     "ExternalSecretRotationRoleArn",
 )
 
+# Left out once rotation is turned off; the rules stay.
+ROTATION_DATES = ("LastRotatedDate", "NextRotationDate")
+
 
 def list_entry(record: store.Record, request: Request) -> dict[str, Any]:
     entry = common_fields(record)
@@ -55,7 +58,8 @@ def common_fields(record: store.Record) -> dict[str, Any]:
     if record.get("_PrimaryRegion"):
         fields["PrimaryRegion"] = record["_PrimaryRegion"]
     known = store.extra(record)
-    fields.update({name: known[name] for name in EXTRA_FIELDS if known.get(name) is not None})
+    off = () if record.get("RotationEnabled") else ROTATION_DATES
+    fields.update({name: known[name] for name in EXTRA_FIELDS if name not in off and known.get(name) is not None})
     return fields
 
 

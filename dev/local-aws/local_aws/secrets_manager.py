@@ -53,15 +53,22 @@ async def put_resource_policy(request: Request, state: State, forward: Forward) 
             request, "MalformedPolicyDocumentException", "This resource policy contains invalid Json."
         )
     statements = statements if isinstance(statements, list) else [statements]
-    if request.params.get("BlockPublicPolicy") and any(is_public(statement) for statement in statements):
+    if request.params.get("BlockPublicPolicy") and is_public(statements):
         message = "You can't attach this resource policy because it allows public access to the secret."
         return error_response(request, "PublicPolicyException", message)
     return await forward(request)
 
 
-def is_public(statement: dict[str, Any]) -> bool:
-    anyone = statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
-    return anyone and statement.get("Effect") == "Allow" and not statement.get("Condition")
+def is_public(statements: list[dict[str, Any]]) -> bool:
+    """Whether one lets anybody in, and none keeps those out who are not of an organization."""
+    allows = [one for one in statements if one.get("Effect") == "Allow" and not one.get("Condition")]
+    denies = [one for one in statements if one.get("Effect") == "Deny" and is_for_anybody(one)]
+    bounded = any("aws:PrincipalOrgID" in one.get("Condition", {}).get("StringNotEquals", {}) for one in denies)
+    return any(is_for_anybody(one) or "NotPrincipal" in one for one in allows) and not bounded
+
+
+def is_for_anybody(statement: dict[str, Any]) -> bool:
+    return statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
 
 
 async def create_secret(request: Request, state: State, forward: Forward) -> Response:

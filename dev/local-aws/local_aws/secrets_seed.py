@@ -6,23 +6,27 @@ Every value holds a marked text, so that a test can search logs, reports and obj
 import base64
 import hashlib
 import json
+import re
 import string
 import uuid
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from . import secrets_store as store
-from .dates import DAY, resolve
+from .dates import DAY, midnight, resolve
 from .generated import secrets as generated_secrets
 from .scenario import Scenario, check_keys
 
 ITEM_KEYS = {
     "name", "why", "description", "tags", "kms_key", "type", "value", "binary", "no_value",
-    "created", "changed", "accessed", "deleted", "rotation", "versions", "policy",
+    "created", "changed", "accessed", "deleted", "rotation", "versions", "deprecated", "policy",
     "owning_service", "primary_region", "replicas", "external",
 }  # fmt: skip
 ROTATION_KEYS = {"function", "days", "schedule", "duration", "last", "next", "enabled"}
 VERSION_KEYS = {"stages", "created", "accessed"}
+# A day in a tag's value, such as {day:+30d}.
+DAY_IN_TAG = re.compile(r"\{day:([^}]+)\}")
 ALPHABET = string.ascii_letters + string.digits
 
 
@@ -51,13 +55,15 @@ def make_record(scenario: Scenario, item: dict[str, Any], key_arns: dict[str, st
     """The form ministack keeps a secret in; what it has no field for goes to "_extra"."""
     name = item["name"]
     created = date(scenario, item.get("created", "-30d"))
-    changed = date(scenario, item["changed"]) if "changed" in item else created
+    # A rotation, like the creation, makes the current version and changes the secret.
+    made = date(scenario, item.get("rotation", {}).get("last", item.get("created", "-30d")))
+    changed = date(scenario, item["changed"]) if "changed" in item else max(created, made)
     arn = f"arn:aws:secretsmanager:{scenario.region}:{scenario.account}:secret:{name}-{arn_suffix(name)}"
     record = {
         "ARN": arn,
         "Name": name,
         "Description": item.get("description", ""),
-        "Tags": [{"Key": key, "Value": value} for key, value in item.get("tags", {}).items()],
+        "Tags": [{"Key": key, "Value": tag(scenario, value)} for key, value in item.get("tags", {}).items()],
         "CreatedDate": created,
         "LastChangedDate": changed,
         "LastAccessedDate": date(scenario, item["accessed"]) if "accessed" in item else None,
@@ -65,8 +71,8 @@ def make_record(scenario: Scenario, item: dict[str, Any], key_arns: dict[str, st
         "RotationEnabled": False,
         "RotationLambdaARN": None,
         "RotationRules": None,
-        "KmsKeyId": key_arns[item["kms_key"]] if "kms_key" in item else None,
-        "ReplicationStatus": item.get("replicas", []),
+        "KmsKeyId": key_id(item["kms_key"], key_arns) if "kms_key" in item else None,
+        "ReplicationStatus": [replica(scenario, one) for one in item.get("replicas", [])],
         "Versions": make_versions(scenario, item, changed),
         "_extra": {
             "Type": item.get("type"),
@@ -88,7 +94,10 @@ def make_versions(scenario: Scenario, item: dict[str, Any], changed: int) -> dic
     if item.get("binary"):
         value = {"SecretString": None, "SecretBinary": base64.b64encode(b"\x00\xff" + text.encode()).decode()}
     versions = {}
-    for number, version in enumerate(item.get("versions", [{"stages": ["AWSCURRENT"]}])):
+    told = item.get("versions", [{"stages": ["AWSCURRENT"]}])
+    # One more each day before the oldest that is told.
+    oldest = min((date(scenario, version["created"]) for version in told if "created" in version), default=changed)
+    for number, version in enumerate(told):
         check_keys(version, VERSION_KEYS, f"version of {item['name']!r}")
         created = date(scenario, version["created"]) if "created" in version else changed
         # A version id is 32 to 64 characters; from the name, so that every start gives the same one.
@@ -96,7 +105,29 @@ def make_versions(scenario: Scenario, item: dict[str, Any], changed: int) -> dic
         versions[version_id] = {**value, "CreatedDate": created, "Stages": list(version["stages"])}
         if "accessed" in version:
             versions[version_id]["LastAccessedDate"] = date(scenario, version["accessed"])
+    for number in range(1, item.get("deprecated", 0) + 1):
+        version_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{item['name']}/deprecated/{number}"))
+        versions[version_id] = {**value, "CreatedDate": oldest - number * DAY, "Stages": []}
     return versions
+
+
+def key_id(told: str, key_arns: dict[str, str]) -> str:
+    """A key of the scenario by its short name, or an ARN or alias as it stands."""
+    return told if told.startswith(("arn:", "alias/")) else key_arns[told]
+
+
+def replica(scenario: Scenario, told: dict[str, Any]) -> dict[str, Any]:
+    """The day of the last access in that Region may be relative."""
+    if "LastAccessedDate" not in told:
+        return told
+    return {**told, "LastAccessedDate": midnight(date(scenario, told["LastAccessedDate"]))}
+
+
+def tag(scenario: Scenario, value: str) -> str:
+    def day(found: re.Match[str]) -> str:
+        return datetime.fromtimestamp(resolve(found[1], scenario.now), UTC).date().isoformat()
+
+    return DAY_IN_TAG.sub(day, value)
 
 
 def set_rotation(scenario: Scenario, record: store.Record, rotation: dict[str, Any]) -> None:

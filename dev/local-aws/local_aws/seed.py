@@ -4,7 +4,6 @@ Secrets are put into the store directly (secrets_seed), because thousands of cal
 """
 
 import io
-import json
 import zipfile
 from typing import Any
 
@@ -12,12 +11,18 @@ import boto3
 from botocore.config import Config
 
 from .scenario import Scenario, check_keys
+from .seed_iam import seed_iam
 
 KEY_KEYS = {"id", "why", "alias", "rotation", "pending_deletion_days", "disabled", "last_used"}
 BUCKET_KEYS = {"name", "versioned", "kms_key", "object_lock"}
-ROLE_KEYS = {"name", "service", "policies"}
-TRAIL_KEYS = {"name", "bucket", "stopped", "selectors"}
-FUNCTION_KEYS = {"name", "environment", "runtime", "role"}
+TRAIL_KEYS = {
+    "name", "why", "bucket", "stopped", "selectors", "advanced_selectors", "log_group", "one_region",
+    "delivery_error", "log_delivery_error",
+}  # fmt: skip
+FUNCTION_KEYS = {
+    "name", "why", "environment", "runtime", "role", "invocable_by", "invocable_from", "state", "kms_key", "tracing",
+    "subnets",
+}  # fmt: skip
 
 
 def seed_account(scenario: Scenario, endpoint: str) -> dict[str, str]:
@@ -39,10 +44,9 @@ def seed_account(scenario: Scenario, endpoint: str) -> dict[str, str]:
         seed_bucket(client("s3"), bucket, scenario.region, key_arns)
     for topic in scenario.topics:
         client("sns").create_topic(Name=topic)
-    for role in scenario.roles:
-        seed_role(client("iam"), role)
+    seed_iam(client("iam"), scenario, key_arns)
     for function in scenario.functions:
-        seed_function(client("lambda"), function, scenario)
+        seed_function(client("lambda"), function, scenario, key_arns)
     for trail in scenario.trails:
         seed_trail(client("cloudtrail"), trail)
     for group in scenario.log_groups:
@@ -79,35 +83,32 @@ def seed_bucket(s3: Any, bucket: dict[str, Any], region: str, key_arns: dict[str
         s3.put_bucket_encryption(Bucket=bucket["name"], ServerSideEncryptionConfiguration={"Rules": rules})
 
 
-def seed_role(iam: Any, role: dict[str, Any]) -> None:
-    check_keys(role, ROLE_KEYS, f"role {role.get('name')!r}")
-    principal = {"Service": role.get("service", "lambda.amazonaws.com")}
-    trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    iam.create_role(RoleName=role["name"], AssumeRolePolicyDocument=document([trust]))
-    for name, statements in role.get("policies", {}).items():
-        iam.put_role_policy(RoleName=role["name"], PolicyName=name, PolicyDocument=document(statements))
-
-
-def document(statements: list[dict[str, Any]]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
-
-
 def seed_trail(cloudtrail: Any, trail: dict[str, Any]) -> None:
     """The trail as a setting; its events are the scenario's `trail`."""
     check_keys(trail, TRAIL_KEYS, f"trail {trail.get('name')!r}")
-    cloudtrail.create_trail(Name=trail["name"], S3BucketName=trail["bucket"], IsMultiRegionTrail=True)
+    everywhere = not trail.get("one_region", False)
+    cloudtrail.create_trail(Name=trail["name"], S3BucketName=trail["bucket"], IsMultiRegionTrail=everywhere)
     if "selectors" in trail:
         cloudtrail.put_event_selectors(TrailName=trail["name"], EventSelectors=trail["selectors"])
-    if not trail.get("stopped"):
+    if "advanced_selectors" in trail:
+        cloudtrail.put_event_selectors(TrailName=trail["name"], AdvancedEventSelectors=trail["advanced_selectors"])
+    if trail.get("stopped"):
+        cloudtrail.stop_logging(Name=trail["name"])
+    else:
         cloudtrail.start_logging(Name=trail["name"])
 
 
-def seed_function(lambda_client: Any, function: dict[str, Any], scenario: Scenario) -> None:
+def seed_function(lambda_client: Any, function: dict[str, Any], scenario: Scenario, key_arns: dict[str, str]) -> None:
     """A function to be described and configured; nothing in the scenarios invokes it."""
     check_keys(function, FUNCTION_KEYS, f"function {function.get('name')!r}")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as files:
         files.writestr("index.mjs", "export const handler = async () => ({ statusCode: 200 });\n")
+    options: dict[str, Any] = {}
+    if "kms_key" in function:
+        options["KMSKeyArn"] = key_arns[function["kms_key"]]
+    if "subnets" in function:
+        options["VpcConfig"] = {"SubnetIds": function["subnets"], "SecurityGroupIds": ["sg-0123456789abcdef0"]}
     lambda_client.create_function(
         FunctionName=function["name"],
         Runtime=function.get("runtime", "nodejs22.x"),
@@ -115,4 +116,14 @@ def seed_function(lambda_client: Any, function: dict[str, Any], scenario: Scenar
         Role=f"arn:aws:iam::{scenario.account}:role/{function['role']}",
         Code={"ZipFile": archive.getvalue()},
         Environment={"Variables": function.get("environment", {})},
+        TracingConfig={"Mode": function.get("tracing", "PassThrough")},
+        **options,
     )
+    if "invocable_by" in function:
+        lambda_client.add_permission(
+            FunctionName=function["name"],
+            StatementId="invoked",
+            Action="lambda:InvokeFunction",
+            Principal=function["invocable_by"],
+            SourceAccount=function.get("invocable_from", scenario.account),
+        )

@@ -36,7 +36,7 @@ async def serve(
     # ministack reads its settings when it is imported, so these imports come after them.
     from ministack.app import app as ministack
 
-    from . import cloudtrail, secrets_seed
+    from . import secrets_seed, trail_events
     from .overlay import make_app
     from .seed import seed_account
 
@@ -47,7 +47,7 @@ async def serve(
     async with connections(listener, make_app(ministack, state), state):
         state.key_arns = await asyncio.to_thread(seed_account, scenario, endpoint)
         secrets_seed.seed_all(scenario, state.key_arns)
-        state.events = cloudtrail.build(scenario, state.key_arns)
+        state.events = trail_events.build(scenario, state.key_arns)
         state.journal.clear()
         state.faults.extend(faults)
         announce(endpoint, scenario, ready_file)

@@ -104,15 +104,41 @@ def test_metrics_of_scenario_and_of_put_metric_data(aws: Running) -> None:
     assert times == sorted(times, reverse=True)
 
 
+def test_percentiles_are_those_that_the_scenario_tells(aws: Running) -> None:
+    def query(number: int, stat: str, name: str, namespace: str, **dimensions: str) -> dict[str, Any]:
+        made = metric(f"q{number}", namespace, name, **dimensions)
+        return {**made, "MetricStat": {**made["MetricStat"], "Period": 86400, "Stat": stat}}
+
+    stats = ("p50", "p95", "p99", "Average", "SampleCount", "p90")
+    latency = ("SecretRetrievalLatency", "GoalMandala/SecretsManager")
+    own = [query(number, stat, *latency) for number, stat in enumerate(stats)]
+    function = query(9, "p99", "Duration", "AWS/Lambda", FunctionName="goal-mandala-prod-api")
+    day = {"StartTime": NOW - timedelta(days=1), "EndTime": NOW}
+    answer = aws.client("cloudwatch").get_metric_data(**day, MetricDataQueries=[*own, function])
+    values = [result["Values"] for result in answer["MetricDataResults"]]
+    assert values == [[31.0], [88.0], [145.0], [38.2], [12_000.0], [], [410.0]], "and nothing for what it does not tell"
+
+
+def test_insights_rows_keep_the_names_of_their_columns(aws: Running) -> None:
+    logs = aws.client("logs")
+    text = 'filter eventName = "GetSecretValue" | stats count(*) by bin(5m), requestParameters.secretId'
+    query = logs.start_query(logGroupName="/aws/cloudtrail", queryString=text, startTime=0, endTime=1)["queryId"]
+    logs.get_query_results(queryId=query)
+    [row] = logs.get_query_results(queryId=query)["results"]
+    cells = {cell["field"]: cell["value"] for cell in row}
+    assert cells["requestParameters.secretId"] == "goal-mandala-prod-secret-database" and cells["calls"] == "84"
+    assert cells["bin(5m)"] == "2026-11-22 07:00:00.000"
+
+
 def test_costs_of_a_month(aws: Running) -> None:
     cost = aws.client("ce").get_cost_and_usage
     october = {"TimePeriod": {"Start": "2026-10-01", "End": "2026-11-01"}, "Metrics": ["UnblendedCost"]}
     by_type = [{"Type": "DIMENSION", "Key": "USAGE_TYPE"}]
     result = cost(**october, Granularity="MONTHLY", GroupBy=by_type)["ResultsByTime"][0]
-    assert [float(group["Metrics"]["UnblendedCost"]["Amount"]) for group in result["Groups"]] == [14.0, 1.8]
+    assert [float(group["Metrics"]["UnblendedCost"]["Amount"]) for group in result["Groups"]] == [46.8, 1.8]
     assert result["Estimated"] is False
     total = cost(**october, Granularity="MONTHLY")["ResultsByTime"][0]["Total"]["UnblendedCost"]
-    assert (float(total["Amount"]), total["Unit"]) == (15.8, "USD")
+    assert (float(total["Amount"]), total["Unit"]) == (48.6, "USD")
     split = {"TimePeriod": {"Start": "2026-10-15", "End": "2026-11-15"}, "Metrics": ["UnblendedCost"]}
     buckets = cost(**split, Granularity="MONTHLY")["ResultsByTime"]
     assert [bucket["TimePeriod"]["End"] for bucket in buckets] == ["2026-11-01", "2026-11-15"]
@@ -130,6 +156,21 @@ def test_keys(aws: Running) -> None:
     retired = kms.describe_key(KeyId="alias/goal-mandala-prod-retired-key")["KeyMetadata"]
     assert retired["KeyState"] == "PendingDeletion"
     assert kms.get_key_last_usage(KeyId=retired["Arn"])["KeyLastUsage"] == {}
+
+
+def test_keys_that_cannot_be_used_or_looked_at(aws: Running, sm: Any) -> None:
+    kms = aws.client("kms")
+    frozen = kms.describe_key(KeyId="alias/goal-mandala-prod-frozen-key")["KeyMetadata"]
+    assert (frozen["KeyState"], frozen["Enabled"]) == ("Disabled", False)
+    assert kms.get_key_rotation_status(KeyId=frozen["Arn"])["KeyRotationEnabled"] is True
+    static = kms.describe_key(KeyId="alias/goal-mandala-prod-static-key")["KeyMetadata"]
+    assert kms.get_key_rotation_status(KeyId=static["Arn"])["KeyRotationEnabled"] is False
+    foreign = sm.describe_secret(SecretId="goal-mandala-prod-key-of-another-account")["KmsKeyId"]
+    assert refusal(kms.describe_key, KeyId=foreign) == "AccessDeniedException"
+    by_alias = sm.describe_secret(SecretId="goal-mandala-prod-key-by-alias")["KmsKeyId"]
+    assert by_alias == "alias/goal-mandala-prod-secrets-key"
+    assert refusal(kms.get_key_policy, KeyId="alias/goal-mandala-prod-frozen-key") == "NotFoundException"
+    assert "kms:*" in kms.get_key_policy(KeyId=frozen["KeyId"])["Policy"]
 
 
 def test_the_trail_is_on_and_logs_reads(aws: Running) -> None:

@@ -5,12 +5,21 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import cloudtrail, generated
+from local_aws import generated, trail_events
 from local_aws.scenario import SCENARIOS, load
 from local_aws.secrets_seed import make_record
 
 NOW = datetime.fromisoformat("2026-11-22T09:00:00+09:00")
-KEYS = {key: f"arn:aws:kms:ap-northeast-1:123456789012:key/{key}" for key in ("secrets", "backup", "retired")}
+
+
+class KeyArns(dict[str, str]):
+    """An ARN for every key."""
+
+    def __missing__(self, key: str) -> str:
+        return f"arn:aws:kms:ap-northeast-1:123456789012:key/{key}"
+
+
+KEYS = KeyArns()
 
 
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -18,7 +27,7 @@ def test_every_scenario_can_be_built(path: Path) -> None:
     scenario = load(path.stem, NOW)
     records = [make_record(scenario, item, KEYS) for item in scenario.secrets]
     assert len({record["ARN"] for record in records}) == len(records)
-    cloudtrail.build(scenario, KEYS)
+    trail_events.build(scenario, KEYS)
 
 
 def test_every_secret_says_why_it_is_there() -> None:

@@ -110,7 +110,8 @@ def test_name_filter_is_a_prefix_and_knows_case(sm: Any) -> None:
 
 def test_negated_and_tag_filters(sm: Any) -> None:
     assert all(not name.startswith("goal-mandala-prod") for name in only(sm, "name", "!goal-mandala-prod"))
-    assert only(sm, "tag-key", "secrets-ops:") == {"goal-mandala-prod-secrets-ops-canary"}
+    not_required = {"goal-mandala-prod-secrets-ops-canary", "goal-mandala-prod-rotation-not-required"}
+    assert only(sm, "tag-key", "secrets-ops:rotation") == not_required
 
 
 def test_versions_without_a_label_only_when_asked(sm: Any) -> None:
@@ -127,3 +128,40 @@ def test_versions_come_in_pages(sm: Any) -> None:
     second = sm.list_secret_version_ids(**options, NextToken=first["NextToken"])
     assert [len(first["Versions"]), len(second["Versions"])] == [3, 1]
     assert "NextToken" not in second
+
+
+def test_rotation_dates_go_when_rotation_is_turned_off(sm: Any) -> None:
+    for found in (
+        sm.describe_secret(SecretId="goal-mandala-prod-rotation-turned-off"),
+        everything(sm)["goal-mandala-prod-rotation-turned-off"],
+    ):
+        assert found["RotationEnabled"] is False and found["RotationRules"] == {"AutomaticallyAfterDays": 30}
+        assert not {"LastRotatedDate", "NextRotationDate"} & set(found)
+
+
+def test_replicas_tell_the_day_of_their_last_read(sm: Any) -> None:
+    found = sm.describe_secret(SecretId="goal-mandala-prod-unused-never-read-here")
+    assert "LastAccessedDate" not in found
+    days = [replica.get("LastAccessedDate") for replica in found["ReplicationStatus"]]
+    assert days == [None, datetime(2026, 11, 20, tzinfo=UTC)]
+
+
+def test_tags_may_hold_a_day_that_moves_along(sm: Any) -> None:
+    tags = {
+        tag["Key"]: tag["Value"] for tag in sm.describe_secret(SecretId="goal-mandala-prod-suppressed-valid")["Tags"]
+    }
+    assert tags["secrets-ops:suppress:key-customer-managed"].startswith("until=2026-12-22 owner=platform reason=")
+
+
+def test_fifty_versions_and_one_more(sm: Any) -> None:
+    for number in (50, 51):
+        name = f"goal-mandala-prod-versions-{number:03}"
+        versions = sm.list_secret_version_ids(SecretId=name, IncludeDeprecated=True)["Versions"]
+        assert len(versions) == number
+        assert [version.get("VersionStages") for version in versions][-1] == ["AWSCURRENT"], "the newest"
+
+
+def test_a_rotation_makes_the_current_version(sm: Any) -> None:
+    overdue = {"SecretId": "goal-mandala-prod-rotation-overdue"}
+    [version] = sm.list_secret_version_ids(**overdue)["Versions"]
+    assert version["CreatedDate"] == sm.describe_secret(**overdue)["LastRotatedDate"]
