@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Text;
 
 /// How bad a finding is. Ordered: a later one is worse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -46,6 +46,9 @@ pub struct Finding {
     pub severity: Severity,
     /// The secret, key, principal or figure it is about.
     pub subject: String,
+    /// The ARN of what it is about, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
     /// The fact, with the value and the limit.
     pub detail: Text,
     /// What to do next.
@@ -76,6 +79,8 @@ pub enum GapReason {
     NotConfigured,
     /// The answer was not of the form that AWS documents, or AWS refused the question.
     Malformed,
+    /// It depends on what only AWS knows when it decides, such as a policy's condition.
+    Undecidable,
 }
 
 impl GapReason {
@@ -86,12 +91,41 @@ impl GapReason {
             Self::Throttled => Text::fixed("スロットリング", "throttled"),
             Self::TimedOut => Text::fixed("タイムアウト", "timed out"),
             Self::Unavailable => Text::fixed("サービスまたはネットワーク障害", "service or network failure"),
-            Self::Vanished => Text::fixed("処理中に消えた", "vanished meanwhile"),
+            Self::Vanished => Text::fixed("見つからない", "not found"),
             Self::NoData => Text::fixed("データなし", "no data"),
             Self::Truncated => Text::fixed("一部のみ確認", "only a part was read"),
             Self::Deadline => Text::fixed("時間切れ", "out of time"),
             Self::NotConfigured => Text::fixed("未設定", "not configured"),
             Self::Malformed => Text::fixed("想定外の応答", "unexpected answer"),
+            Self::Undecidable => Text::fixed("条件次第のため判定不可", "depends on a condition"),
+        }
+    }
+}
+
+impl GapReason {
+    /// What to do about it.
+    pub const fn next(self) -> Text {
+        match self {
+            Self::Denied => Text::fixed(
+                "下の「確認できなかったもの」にある操作の権限を付けて再実行する",
+                "Grant the operation that is named below, and run it again",
+            ),
+            Self::Throttled | Self::TimedOut | Self::Unavailable => Text::fixed(
+                "時間をおいて再実行する。続くなら AWS Health を確認する",
+                "Run it again later; if it goes on, look at AWS Health",
+            ),
+            Self::Vanished => Text::fixed("再実行する", "Run it again"),
+            Self::NoData | Self::NotConfigured => Text::fixed(
+                "データの出どころと設定（docs/SETTINGS.md）を確認する",
+                "Look at the source of the data and at its setting (docs/SETTINGS.md)",
+            ),
+            Self::Truncated | Self::Deadline => Text::fixed(
+                "予算の設定（SECRETS_OPS_LOOKUP_PAGES、SECRETS_OPS_SIMULATIONS）を上げるか、Logs Insights に切り替える",
+                "Raise the budget (SECRETS_OPS_LOOKUP_PAGES, SECRETS_OPS_SIMULATIONS), or turn to Logs Insights",
+            ),
+            Self::Malformed | Self::Undecidable => {
+                Text::fixed("該当のものを人が直接確認する", "Have a person look at it directly")
+            }
         }
     }
 }
@@ -103,7 +137,7 @@ impl fmt::Display for GapReason {
 }
 
 /// Something that could not be looked at. Never counted as a pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Gap {
     /// The AWS operation, setting or figure that failed, such as `secretsmanager:GetResourcePolicy`.
     pub what: String,
@@ -176,6 +210,9 @@ pub struct Item {
     pub verdict: &'static str,
     /// The evidence, with figures, limits and where they come from.
     pub detail: Text,
+    /// What to do next, where something is to be done about the line as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Text>,
 }
 
 /// How a job ended.
@@ -223,6 +260,138 @@ pub struct Report {
     pub gaps: Vec<Gap>,
     /// How much was looked at.
     pub coverage: Coverage,
+    /// What only some reports have.
+    #[serde(flatten)]
+    pub extras: Extras,
+}
+
+/// Parts that only some reports have; left out of every form where they are empty.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Extras {
+    /// The account's number; empty where nobody asked for it. ASFF cannot do without.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub account: String,
+    /// Figures in columns, such as the ten busiest sources.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<Table>,
+    /// Findings that somebody has accepted for a time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<Suppressed>,
+    /// Findings and gaps of earlier runs that are no more, for 30 days.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resolved: Vec<Resolved>,
+    /// When a finding or gap was first told, by its key; only in machine output. What is absent is new.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub first_seen: BTreeMap<String, Timestamp>,
+    /// The verdict of every check on every secret; only in machine output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdicts: Option<Verdicts>,
+    /// AWS calls that the run made, by operation.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls: BTreeMap<String, u64>,
+    /// What these calls cost by AWS's list prices, in US dollars; a call without a price of its own counts nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls_usd: Option<f64>,
+}
+
+/// Figures in columns.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Table {
+    /// A short machine word.
+    pub id: &'static str,
+    /// For people.
+    pub title: Text,
+    /// The columns' names.
+    pub columns: Vec<Text>,
+    /// As many cells as there are columns. May hold what a stranger chose: every form escapes it.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// A finding that somebody has accepted, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Suppressed {
+    /// What would have been told.
+    pub finding: Finding,
+    /// Who accepted it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// The last day on which it is accepted.
+    pub until: jiff::civil::Date,
+}
+
+/// A finding of earlier runs that is no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resolved {
+    /// The check's id; [`GAP`] for what could not be looked at and now can.
+    pub check: String,
+    /// What it was about.
+    pub subject: String,
+    /// The ARN of what it was about, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    /// How bad it was; absent for a gap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
+    /// When it was first told.
+    pub first_seen: Timestamp,
+    /// When it was first found to be gone.
+    pub at: Timestamp,
+}
+
+/// Stands for a check's id where a gap is kept track of like a finding.
+pub const GAP: &str = "gap";
+
+impl Finding {
+    /// What makes it the same finding in the next run, whatever its words and figures are by then.
+    pub fn key(&self) -> String {
+        key(self.check, &self.subject)
+    }
+}
+
+impl Gap {
+    /// What it is about, in the place of a finding's subject.
+    pub fn topic(&self) -> String {
+        if self.subject.is_empty() { self.what.clone() } else { format!("{} {}", self.what, self.subject) }
+    }
+
+    /// What makes it the same gap in the next run, whatever its reason is by then.
+    pub fn key(&self) -> String {
+        key(GAP, &self.topic())
+    }
+}
+
+/// A check's id has no spaces, so that no two pairs have the same key.
+pub(crate) fn key(check: &str, subject: &str) -> String {
+    format!("{check} {subject}")
+}
+
+/// The verdicts of many checks on many secrets, a letter each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Verdicts {
+    /// The checks, in the order of the letters.
+    pub checks: Vec<&'static str>,
+    /// By secret: `p` pass, `f` fail, `u` unknown, `-` the question does not arise, `s` suppressed.
+    pub secrets: BTreeMap<String, String>,
+}
+
+impl Verdicts {
+    /// Whether any secret has this letter from this check.
+    pub fn any(&self, check: &str, letter: char) -> bool {
+        let Some(index) = self.checks.iter().position(|known| *known == check) else { return false };
+        self.secrets.values().any(|letters| letters.chars().nth(index) == Some(letter))
+    }
+
+    /// Marks the verdict that a suppressed finding came from; findings of other sources have none.
+    pub fn suppress(&mut self, finding: &Finding) {
+        let Some(index) = self.checks.iter().position(|check| *check == finding.check) else { return };
+        if let Some(letters) = self.secrets.get_mut(&finding.subject)
+            && letters.is_char_boundary(index)
+            && index < letters.len()
+        {
+            letters.replace_range(index..=index, "s");
+        }
+    }
 }
 
 impl Report {

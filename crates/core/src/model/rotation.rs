@@ -1,237 +1,127 @@
-//! What can be said of a secret's rotation from its description alone. Judged once, here; the checks and the
-//! rotation-checker both read the verdict.
+//! The state of a secret's rotation, joined from its description, CloudTrail's rotation events, the dates of its versions
+//! and its rotation function. Judged once, here; the checks and the rotation-checker both read it.
+
+mod evidence;
+mod history;
+mod verdict;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
-use super::{Gap, GapReason, Secret, Text};
+use super::{Gap, GapReason, Secret, Surroundings};
 
-/// The operator's limits, in days.
+pub(crate) use evidence::{
+    Waiting, aside, function_fault, never_ran, overdue_by_plan, overdue_by_policy, standing, value_date, waiting,
+};
+pub(crate) use history::{History, trouble};
+pub use history::{SuccessRate, rotation_event, success_rate};
+pub use verdict::{OverdueBy, RotationVerdict};
+
+/// The operator's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PolicyDays {
-    /// A rotated secret whose last rotation is older than this is overdue (Security Hub's SecretsManager.4: 90).
-    /// A secret whose own interval is longer is held to its own interval.
+    /// The value of a rotated secret may be no older than so many days (Security Hub's SecretsManager.4: 90). A secret
+    /// whose own interval is longer is held to its own interval.
     pub max_age: i64,
     /// A rotation that must happen within this many days is due.
     pub due_within: i64,
-    /// A secret younger than this has had no time to rotate yet.
+    /// A secret younger than this many days has had no time to rotate yet.
     pub grace: i64,
+    /// A version that has waited under AWSPENDING for more hours than this is stuck.
+    pub pending_hours: i64,
 }
 
 /// The tag, key and value, by which an operator says that a secret needs no rotation.
 pub const EXEMPT_TAG: (&str, &str) = ("secrets-ops:rotation", "not-required");
 
-/// The state of a secret's rotation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "verdict", rename_all = "kebab-case")]
-pub enum RotationVerdict {
-    /// Rotated, and not due yet.
-    OnTime {
-        /// Absent: AWS has not said when the next one is.
-        next: Option<Timestamp>,
-    },
-    /// Rotation will happen soon.
-    Due {
-        /// The latest moment for it.
-        next: Timestamp,
-    },
-    /// Rotation should have happened.
-    Overdue {
-        /// Whole days since the limit passed; 0 on the first day.
-        days: i64,
-        /// Which limit: AWS's own date, or the operator's.
-        limit: OverdueBy,
-    },
-    /// Rotation is on, yet none has ever succeeded.
-    NeverRan {
-        /// When the secret was made.
-        created: Timestamp,
-    },
-    /// Rotation is on, none has happened, and the first is not due yet.
-    New {
-        /// When the secret was made.
-        created: Timestamp,
-    },
-    /// A version is labelled AWSPENDING beside AWSCURRENT: a rotation is under way, or stuck. While it is so, each
-    /// further RotateSecret call fails.
-    Pending {
-        /// The version that waits.
-        version: String,
-    },
-    /// Rotation is off, or was never set up.
-    Disabled,
-    /// A tag says that nobody needs to rotate it.
-    NotRequired,
-    /// Another AWS service owns the secret and rotates it.
-    Managed {
-        /// The service.
-        by: String,
-    },
-    /// A copy; its primary is judged in the primary's Region.
-    Replica {
-        /// The primary's Region.
-        primary: String,
-    },
-    /// Scheduled for deletion; it is not rotated any more.
-    PendingDeletion,
-}
-
-/// The limit that an overdue rotation has passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OverdueBy {
-    /// NextRotationDate, the latest moment that AWS itself planned.
-    Schedule,
-    /// The operator's longest age.
-    Policy,
-}
-
-impl RotationVerdict {
-    /// The word in machine output.
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::OnTime { .. } => "on-time",
-            Self::Due { .. } => "due",
-            Self::Overdue { .. } => "overdue",
-            Self::NeverRan { .. } => "never-ran",
-            Self::New { .. } => "new",
-            Self::Pending { .. } => "pending",
-            Self::Disabled => "disabled",
-            Self::NotRequired => "not-required",
-            Self::Managed { .. } => "managed",
-            Self::Replica { .. } => "replica",
-            Self::PendingDeletion => "pending-deletion",
-        }
-    }
-
-    /// One sentence for people.
-    pub fn text(&self) -> Text {
-        match self {
-            Self::OnTime { next: Some(next) } => Text::new(
-                format!("予定どおり。次回の期限は {}", day(*next)),
-                format!("rotated on time; the next rotation is due by {}", day(*next)),
-            ),
-            Self::OnTime { next: None } => Text::fixed(
-                "ローテーション済み。次回の期限は AWS が示していません",
-                "rotated; AWS gives no date for the next rotation",
-            ),
-            Self::Due { next } => Text::new(
-                format!("まもなくローテーション。期限は {}", day(*next)),
-                format!("a rotation is due by {}", day(*next)),
-            ),
-            Self::Overdue { days, limit: OverdueBy::Schedule } => Text::new(
-                format!("AWS の予定日を {days} 日過ぎています。ローテーションが失敗している可能性があります"),
-                format!("{days} days past the date that AWS planned; rotation is probably failing"),
-            ),
-            Self::Overdue { days, limit: OverdueBy::Policy } => Text::new(
-                format!("最長期間を {days} 日過ぎています"),
-                format!("{days} days past the longest age allowed"),
-            ),
-            Self::NeverRan { created } => Text::new(
-                format!("ローテーションは有効ですが、{} の作成以来一度も成功していません", day(*created)),
-                format!("rotation is on, yet none has succeeded since the secret was made on {}", day(*created)),
-            ),
-            Self::New { created } => Text::new(
-                format!("{} に作成。初回のローテーションはまだ期限前です", day(*created)),
-                format!("made on {}; the first rotation is not due yet", day(*created)),
-            ),
-            Self::Pending { version } => Text::new(
-                format!("AWSPENDING のバージョン {version} があります。ローテーション中か、停止しています"),
-                format!("version {version} is labelled AWSPENDING: a rotation is under way or stuck"),
-            ),
-            Self::Disabled => Text::fixed("ローテーションは無効です", "rotation is off"),
-            Self::NotRequired => {
-                Text::fixed("タグによりローテーション不要です", "its tag says that rotation is not required")
-            }
-            Self::Managed { by } => Text::new(
-                format!("{by} が所有し、管理しています"),
-                format!("owned and managed by the AWS service {by}"),
-            ),
-            Self::Replica { primary } => Text::new(
-                format!("レプリカです。プライマリのある {primary} で判定します"),
-                format!("a replica; judged at its primary in {primary}"),
-            ),
-            Self::PendingDeletion => Text::fixed("削除予定です", "scheduled for deletion"),
-        }
-    }
-}
-
-/// AWS's dates, in UTC, to the day.
-fn day(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d").to_string()
-}
-
 /// Judges a secret of `region` at `now`.
 ///
-/// Uses only what ListSecrets answers. A rotation event, a version's date or a missing function is not seen here.
+/// A secret has one verdict, the first of these that holds, so that the cause is told rather than what follows from it:
+/// 1. whose affair it is: `replica`, `managed`, `pending-deletion`;
+/// 2. rotation is off: `not-required` by its tag, else `disabled`;
+/// 3. what keeps every attempt from working: `lambda-missing`, `lambda-not-invocable`;
+/// 4. how the last finished attempt ended, if not well: `failing`, `abandoned`;
+/// 5. what keeps the next attempt from beginning: `stuck-pending`;
+/// 6. what should have happened: `never-ran`, then `overdue` (by AWS's plan before the operator's longest age);
+/// 7. what is coming: `pending` (under way), `new` (the first is not due yet), `due`, `on-time`.
+///
+/// What could not be read of events, functions or versions cannot raise a verdict of 3 to 5; the checks on the same
+/// evidence answer with the gap. Without versions, the operator's age is counted from the last rotation.
 ///
 /// # Errors
-/// A gap where AWS left out a date without which nothing can be said.
+/// A gap where a date is missing without which nothing at all can be said.
 pub fn judge_rotation(
     secret: &Secret,
     region: &str,
     policy: PolicyDays,
+    surroundings: &Surroundings,
     now: Timestamp,
 ) -> Result<RotationVerdict, Gap> {
-    if let Some(primary) = secret.primary_region.as_ref().filter(|primary| *primary != region) {
-        return Ok(RotationVerdict::Replica { primary: primary.clone() });
+    if let Some(verdict) = standing(secret, region) {
+        return Ok(verdict);
     }
-    if let Some(by) = &secret.owning_service {
-        return Ok(RotationVerdict::Managed { by: by.clone() });
+    if let Ok(Some(fault)) = function_fault(secret, surroundings) {
+        return Ok(fault);
     }
-    if secret.deleted_date.is_some() {
-        return Ok(RotationVerdict::PendingDeletion);
+    let history = History::of(secret, surroundings);
+    if let Some(trouble) = history.trouble {
+        return Ok(trouble);
     }
-    if secret.rotation_enabled != Some(true) {
-        let exempt = secret.tags.get(EXEMPT_TAG.0).is_some_and(|value| value == EXEMPT_TAG.1);
-        return Ok(if exempt { RotationVerdict::NotRequired } else { RotationVerdict::Disabled });
+    let waiting = waiting(secret, &history, policy, now);
+    if let Ok(Some(Waiting::Stuck { version, since })) = waiting {
+        return Ok(RotationVerdict::StuckPending { version, since });
     }
-    let new = match secret.last_rotated_date {
-        Some(_) => None,
-        None => match never_rotated(secret, policy, now)? {
-            RotationVerdict::New { created } => Some(created),
-            never => return Ok(never),
-        },
-    };
-    if let Some(overdue) = overdue(secret, policy, now).filter(|_| new.is_none()) {
+    let new = history.last_success.is_none();
+    if new && let Some(created) = never_ran(secret, policy, now)? {
+        return Ok(RotationVerdict::NeverRan { created });
+    }
+    if !new && let Some(overdue) = overdue(secret, &history, policy, now)? {
         return Ok(overdue);
     }
-    let pending = secret.version_with("AWSPENDING");
-    if let Some(version) = pending.filter(|version| secret.version_with("AWSCURRENT") != Some(version)) {
-        return Ok(RotationVerdict::Pending { version: version.to_owned() });
+    if let Some(Waiting::UnderWay { version, since }) = waiting? {
+        return Ok(RotationVerdict::Pending { version, since });
     }
-    if let Some(created) = new {
-        return Ok(RotationVerdict::New { created });
+    if new {
+        return Ok(RotationVerdict::New { created: created(secret)? });
     }
-    Ok(match secret.next_rotation_date {
+    Ok(match evidence::plan(secret, &history)? {
         Some(next) if next <= now + days(policy.due_within) => RotationVerdict::Due { next },
         next => RotationVerdict::OnTime { next },
     })
 }
 
-fn overdue(secret: &Secret, policy: PolicyDays, now: Timestamp) -> Option<RotationVerdict> {
-    let by_schedule = secret.next_rotation_date.map(|limit| (limit, OverdueBy::Schedule));
-    let own = secret.rotation_rules.as_ref().and_then(|rules| rules.automatically_after_days).unwrap_or(0);
-    let by_policy = secret.last_rotated_date.map(|last| (last + days(policy.max_age.max(own)), OverdueBy::Policy));
-    let (limit, which) = [by_schedule, by_policy].into_iter().flatten().find(|(limit, _)| now > *limit)?;
-    Some(RotationVerdict::Overdue { days: now.duration_since(limit).as_hours() / 24, limit: which })
+fn overdue(
+    secret: &Secret,
+    history: &History,
+    policy: PolicyDays,
+    now: Timestamp,
+) -> Result<Option<RotationVerdict>, Gap> {
+    let by = |limit| move |days| RotationVerdict::Overdue { days, limit };
+    if let Some(late) = overdue_by_plan(secret, history, now)? {
+        return Ok(Some(by(OverdueBy::Schedule)(late)));
+    }
+    // Where the value's own age is not known, it is at most as young as the last rotation.
+    let since = value_date(secret).ok().flatten().or(history.last_success);
+    Ok(since.and_then(|since| overdue_by_policy(secret, policy, since, now)).map(by(OverdueBy::Policy)))
 }
 
-fn never_rotated(secret: &Secret, policy: PolicyDays, now: Timestamp) -> Result<RotationVerdict, Gap> {
-    let created = secret.created_date.ok_or_else(|| Gap {
+/// When the secret was made.
+fn created(secret: &Secret) -> Result<Timestamp, Gap> {
+    secret.created_date.ok_or_else(|| Gap {
         what: "secretsmanager:ListSecrets".into(),
         subject: secret.name.clone(),
         reason: GapReason::Malformed,
         detail: "CreatedDate is missing, so that a new secret cannot be told from an old one".into(),
-    })?;
-    // Turning rotation on rotates at once by default, so only the very first days are without a date.
-    let first_due = secret.next_rotation_date.unwrap_or_else(|| created + days(policy.grace));
-    Ok(if now <= first_due { RotationVerdict::New { created } } else { RotationVerdict::NeverRan { created } })
+    })
 }
 
 fn days(n: i64) -> SignedDuration {
     SignedDuration::from_hours(n.saturating_mul(24))
 }
 
+/// Whole days of 24 hours since `limit` passed; `None` until it has.
+fn days_past(limit: Timestamp, now: Timestamp) -> Option<i64> {
+    (now > limit).then(|| now.duration_since(limit).as_hours() / 24)
+}
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

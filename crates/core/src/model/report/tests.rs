@@ -7,6 +7,7 @@ fn report(findings: usize, gaps: usize, coverage: Coverage) -> Report {
         subject: "s".into(),
         detail: Text::fixed("", ""),
         remediation: Text::fixed("", ""),
+        arn: None,
     };
     let gap = Gap { what: "w".into(), subject: String::new(), reason: GapReason::Denied, detail: "not allowed".into() };
     Report {
@@ -18,6 +19,7 @@ fn report(findings: usize, gaps: usize, coverage: Coverage) -> Report {
         findings: vec![finding; findings],
         gaps: vec![gap; gaps],
         coverage,
+        extras: Extras::default(),
     }
 }
 
