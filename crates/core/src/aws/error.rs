@@ -82,6 +82,11 @@ impl AwsError {
         Self { operation, code: None, class: Class::Unavailable, message, source: Box::new(error) }
     }
 
+    /// An answer that AWS sent as a success and that cannot be one.
+    pub fn garbled(operation: &'static str, message: &str) -> Self {
+        Self { operation, code: None, class: Class::Garbled, message: message.to_owned(), source: message.into() }
+    }
+
     /// What could not be read, as a report shows it.
     pub fn gap(&self, subject: &str) -> Gap {
         let reason = match self.class {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::{DataKeySpec, MacAlgorithmSpec};
+use aws_sdk_kms::types::{DataKeySpec, KeyManagerType, KeySpec, MacAlgorithmSpec, OriginType};
 use zeroize::Zeroizing;
 
-use super::{Aws, AwsError};
+use super::{Aws, AwsError, timestamp};
+use crate::model::{KeyFacts, LastUse, unread};
 
 /// What decides whether secrets under a key can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,65 @@ pub async fn describe_key(aws: &Aws, id: &str) -> Result<Key, AwsError> {
         arn: key.as_ref().and_then(|key| key.arn.clone()).unwrap_or_default(),
         state: key.and_then(|key| key.key_state).map(|state| state.as_str().to_owned()).unwrap_or_default(),
     })
+}
+
+/// What decides whether the secrets under a key are safe and readable; by id, ARN or alias. Whether its material changes by
+/// itself and when it was last used are not asked yet: see [`rotation_and_use`].
+pub async fn facts(aws: &Aws, id: &str) -> Result<KeyFacts, AwsError> {
+    let answer =
+        aws.kms().describe_key().key_id(id).send().await.map_err(|error| AwsError::new("kms:DescribeKey", error))?;
+    let Some(key) = answer.key_metadata else {
+        return Err(AwsError::garbled("kms:DescribeKey", "the answer has no key in it"));
+    };
+    // Of HMAC and asymmetric keys, of imported material and of custom key stores.
+    let never_rotates = key.key_spec.as_ref().is_some_and(|spec| *spec != KeySpec::SymmetricDefault)
+        || key.origin.as_ref().is_some_and(|origin| *origin != OriginType::AwsKms)
+        || key.custom_key_store_id.is_some();
+    let rotation = match key.key_manager {
+        // KMS changes the material of its own keys every year, and nobody can switch that off.
+        Some(KeyManagerType::Aws) => Ok(Some(true)),
+        _ if never_rotates => Ok(None),
+        _ => Err(unread("kms:GetKeyRotationStatus")),
+    };
+    Ok(KeyFacts {
+        arn: key.arn.unwrap_or_default(),
+        state: key.key_state.map(|state| state.as_str().to_owned()).unwrap_or_default(),
+        customer_managed: key.key_manager == Some(KeyManagerType::Customer),
+        deletion_date: key.deletion_date.as_ref().and_then(timestamp),
+        rotation,
+        last_use: Err(unread("kms:GetKeyLastUsage")),
+    })
+}
+
+/// Completes [`facts`]. Both calls are made by the key's ARN, since KMS refuses aliases; what is refused becomes a gap
+/// inside. Rotation is asked only of keys whose material KMS can change.
+pub async fn rotation_and_use(aws: &Aws, mut key: KeyFacts) -> KeyFacts {
+    if key.rotation.is_err() {
+        let status = aws.kms().get_key_rotation_status().key_id(&key.arn).send().await;
+        let status = status.map_err(|error| AwsError::new("kms:GetKeyRotationStatus", error));
+        key.rotation = status.map(|status| Some(status.key_rotation_enabled)).map_err(|error| error.gap(&key.arn));
+    }
+    key.last_use = last_use(aws, &key.arn).await.map_err(|error| error.gap(&key.arn));
+    key
+}
+
+async fn last_use(aws: &Aws, arn: &str) -> Result<LastUse, AwsError> {
+    let answer = aws.kms().get_key_last_usage().key_id(arn).send().await;
+    let answer = answer.map_err(|error| AwsError::new("kms:GetKeyLastUsage", error))?;
+    let used = answer.key_last_usage.and_then(|usage| usage.timestamp).as_ref().and_then(timestamp);
+    let since = answer.tracking_start_date.as_ref().and_then(timestamp);
+    match (used, since) {
+        (Some(at), _) => Ok(LastUse::At(at)),
+        (None, Some(since)) => Ok(LastUse::NotSince(since)),
+        (None, None) => Err(AwsError::garbled("kms:GetKeyLastUsage", "neither a last use nor a start of the notes")),
+    }
+}
+
+/// A key's policy, as JSON; by id or ARN, an alias is refused. Only within the key's own account.
+pub async fn policy(aws: &Aws, key: &str) -> Result<String, AwsError> {
+    let answer = aws.kms().get_key_policy().key_id(key).send().await;
+    let answer = answer.map_err(|error| AwsError::new("kms:GetKeyPolicy", error))?;
+    answer.policy.ok_or_else(|| AwsError::garbled("kms:GetKeyPolicy", "the answer has no policy in it"))
 }
 
 /// The ids of all keys of account and Region.
@@ -161,3 +221,6 @@ pub async fn mac(aws: &Aws, key: &str, message: &[u8]) -> Result<Vec<u8>, AwsErr
         .map_err(|error| AwsError::new("kms:GenerateMac", error))?;
     Ok(answer.mac.map(Blob::into_inner).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@ use aws_sdk_cloudwatchlogs::types::QueryStatus;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Aws, AwsError};
+use super::{Aws, AwsError, Class};
+use crate::model::{Gap, GapReason};
 
 /// Why a query gave no rows.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +19,35 @@ pub enum QueryError {
     /// Insights ended it without a result: `Failed`, `Cancelled`, `Timeout` or `Unknown`.
     #[error("logs:GetQueryResults: the query ended as {0}")]
     Ended(String),
-    /// It was still running at the deadline, and has been stopped.
+    /// It was still running at the deadline, and has been told to stop.
     #[error("logs:GetQueryResults: the query was still running at the deadline and has been stopped")]
     Deadline,
+}
+
+impl QueryError {
+    /// What could not be read, as a report shows it.
+    pub fn gap(&self, log_group: &str) -> Gap {
+        let ended = |reason| Gap {
+            what: "logs:GetQueryResults".to_owned(),
+            subject: log_group.to_owned(),
+            reason,
+            detail: self.to_string(),
+        };
+        match self {
+            // A log group that is not there is a setting, not something that went away.
+            Self::Aws(error) if error.class == Class::NotFound => {
+                Gap { reason: GapReason::NotConfigured, ..error.gap(log_group) }
+            }
+            Self::Aws(error) => error.gap(log_group),
+            Self::Ended(_) => ended(GapReason::Unavailable),
+            Self::Deadline => ended(GapReason::Deadline),
+        }
+    }
+}
+
+/// The query about the records of one Region: a trail may bring those of all Regions to one group.
+pub fn of_region(query: &str, region: &str) -> String {
+    query.replacen("filter ", &format!("filter awsRegion = \"{region}\" and "), 1)
 }
 
 /// One row, by column.
@@ -51,13 +78,11 @@ pub async fn query(
         .map_err(|_| QueryError::Deadline)?
         .map_err(|error| AwsError::new("logs:StartQuery", error))?;
     let id = started.query_id.unwrap_or_default();
-    match timeout_at(deadline, rows(aws, &id)).await {
-        Ok(rows) => rows,
-        Err(_) => {
-            stop(aws, &id).await;
-            Err(QueryError::Deadline)
-        }
+    let answer = timeout_at(deadline, rows(aws, &id)).await.unwrap_or(Err(QueryError::Deadline));
+    if matches!(answer, Err(QueryError::Deadline | QueryError::Aws(_))) {
+        stop(aws, &id).await;
     }
+    answer
 }
 
 /// Asks until the query has ended.

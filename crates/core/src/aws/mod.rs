@@ -1,11 +1,16 @@
 //! The only place that talks to AWS: one file per service, one function per operation. Paging, pacing, the mapping to
 //! our types and the class of an error happen here and nowhere else.
 
+mod calls;
 pub mod cloudtrail;
 pub mod cloudwatch;
+pub mod cost_explorer;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg(test)]
+mod faults;
+pub mod iam;
 pub mod kms;
 pub mod lambda;
 pub mod logs;
@@ -68,8 +73,11 @@ pub struct Aws {
     config: SdkConfig,
     policy_rate: Option<f64>,
     paces: Paces,
+    calls: calls::Calls,
     cloudtrail: OnceLock<aws_sdk_cloudtrail::Client>,
     cloudwatch: OnceLock<aws_sdk_cloudwatch::Client>,
+    cost_explorer: OnceLock<aws_sdk_costexplorer::Client>,
+    iam: OnceLock<aws_sdk_iam::Client>,
     kms: OnceLock<aws_sdk_kms::Client>,
     lambda: OnceLock<aws_sdk_lambda::Client>,
     logs: OnceLock<aws_sdk_cloudwatchlogs::Client>,
@@ -90,6 +98,8 @@ struct Paces {
     list_versions: Pace,
     /// Quota 2/s, not adjustable.
     lookup_events: Pace,
+    /// About 5/s, nowhere documented; measured by aws-samples/sample-secrets-manager-audit.
+    simulate: Pace,
     // Changes: each of these families has a quota of 50/s of its own.
     create_secret: Pace,
     /// PutSecretValue, UpdateSecret, UpdateSecretVersionStage and ReplicateSecretToRegions together.
@@ -104,6 +114,7 @@ struct Paces {
 
 const LIST_RATE: f64 = 50.0;
 const LOOKUP_RATE: f64 = 1.8;
+const SIMULATE_RATE: f64 = 4.8;
 /// Changes a second of one family, just below its 50/s: a restore is not the time to leave quota unused.
 pub const WRITE_RATE: f64 = 48.5;
 
@@ -134,6 +145,7 @@ impl Aws {
                 resource_policy: policies(),
                 list_versions: policies(),
                 lookup_events: pace(LOOKUP_RATE),
+                simulate: pace(SIMULATE_RATE),
                 create_secret: pace(WRITE_RATE),
                 write_secret: pace(WRITE_RATE),
                 rotate_secret: pace(WRITE_RATE),
@@ -141,8 +153,11 @@ impl Aws {
                 tag_secret: pace(WRITE_RATE),
                 delete_secret: pace(WRITE_RATE),
             },
+            calls: calls::Calls::default(),
             cloudtrail: OnceLock::new(),
             cloudwatch: OnceLock::new(),
+            cost_explorer: OnceLock::new(),
+            iam: OnceLock::new(),
             kms: OnceLock::new(),
             lambda: OnceLock::new(),
             logs: OnceLock::new(),
@@ -158,6 +173,11 @@ impl Aws {
         let mut config = self.config.clone().into_builder().region(Region::new(region.to_owned()));
         config.set_credentials_provider(Some(credentials));
         Self::from_config(config.build(), self.policy_rate)
+    }
+
+    /// The calls that these clients have sent, by operation, retries included.
+    pub fn calls(&self) -> std::collections::BTreeMap<String, u64> {
+        self.calls.made()
     }
 
     /// The Region that the calls go to.
@@ -227,7 +247,9 @@ macro_rules! client {
         impl Aws {
             pub(super) fn $name(&self) -> &$sdk::Client {
                 self.$name.get_or_init(|| {
-                    let config = $sdk::config::Builder::from(&self.config).retry_partition(patient_partition());
+                    let config = $sdk::config::Builder::from(&self.config)
+                        .retry_partition(patient_partition())
+                        .interceptor(self.calls.clone());
                     $sdk::Client::from_conf(config.build())
                 })
             }
@@ -236,6 +258,7 @@ macro_rules! client {
 }
 client!(cloudtrail, aws_sdk_cloudtrail);
 client!(cloudwatch, aws_sdk_cloudwatch);
+client!(iam, aws_sdk_iam);
 client!(kms, aws_sdk_kms);
 client!(lambda, aws_sdk_lambda);
 client!(logs, aws_sdk_cloudwatchlogs);
@@ -244,10 +267,23 @@ client!(sns, aws_sdk_sns);
 client!(sts, aws_sdk_sts);
 
 impl Aws {
+    fn cost_explorer(&self) -> &aws_sdk_costexplorer::Client {
+        self.cost_explorer.get_or_init(|| {
+            // One endpoint in each partition, whatever the estate's Region.
+            let region = if self.region().starts_with("cn-") { "cn-northwest-1" } else { "us-east-1" };
+            let config = aws_sdk_costexplorer::config::Builder::from(&self.config)
+                .region(Region::new(region))
+                .retry_partition(patient_partition())
+                .interceptor(self.calls.clone());
+            aws_sdk_costexplorer::Client::from_conf(config.build())
+        })
+    }
+
     fn s3(&self) -> &aws_sdk_s3::Client {
         self.s3.get_or_init(|| {
             let config = aws_sdk_s3::config::Builder::from(&self.config)
                 .retry_partition(patient_partition())
+                .interceptor(self.calls.clone())
                 // Only AWS itself has a host name for each bucket.
                 .force_path_style(self.config.endpoint_url().is_some());
             aws_sdk_s3::Client::from_conf(config.build())
@@ -267,11 +303,16 @@ pub(crate) mod mocked {
 
     /// Clients that are not set panic at their first call, because there is no endpoint and no credential.
     pub(crate) fn aws() -> Aws {
+        paced(None)
+    }
+
+    /// The same, at the paces that go with a rate.
+    pub(crate) fn paced(policy_rate: Option<f64>) -> Aws {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("ap-northeast-1"))
             .build();
-        Aws::from_config(config, None)
+        Aws::from_config(config, policy_rate)
     }
 
     impl Aws {
@@ -289,6 +330,18 @@ pub(crate) mod mocked {
         }
         pub(crate) fn with_logs(self, client: aws_sdk_cloudwatchlogs::Client) -> Self {
             self.logs.set(client).unwrap();
+            self
+        }
+        pub(crate) fn with_iam(self, client: aws_sdk_iam::Client) -> Self {
+            self.iam.set(client).unwrap();
+            self
+        }
+        pub(crate) fn with_cost_explorer(self, client: aws_sdk_costexplorer::Client) -> Self {
+            self.cost_explorer.set(client).unwrap();
+            self
+        }
+        pub(crate) fn with_lambda(self, client: aws_sdk_lambda::Client) -> Self {
+            self.lambda.set(client).unwrap();
             self
         }
         pub(crate) fn with_cloudtrail(self, client: aws_sdk_cloudtrail::Client) -> Self {

@@ -57,6 +57,9 @@ pub(crate) struct World {
     /// When the last calls of each operation came.
     pub(crate) recent: BTreeMap<&'static str, VecDeque<Instant>>,
 
+    /// CloudTrail's records.
+    pub(crate) trail: Vec<Value>,
+
     pub(crate) secrets: Vec<String>,
     pub(crate) policies: BTreeMap<String, String>,
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
@@ -81,6 +84,7 @@ impl Default for World {
             rate: None,
             quota: None,
             recent: BTreeMap::new(),
+            trail: Vec::new(),
             secrets: Vec::new(),
             policies: BTreeMap::new(),
             objects: BTreeMap::new(),
@@ -172,6 +176,7 @@ impl HttpConnector for Fake {
             return HttpConnectorFuture::new(std::future::pending());
         }
         let reply = match request.headers().get("x-amz-target") {
+            Some(target) if target.ends_with(".LookupEvents") => lookup_events(&mut world, &body),
             Some(target) => secrets_manager(&mut world, target.rsplit('.').next().unwrap_or_default(), &body),
             None if request.uri().contains("/2015-03-31/functions/") => function(&mut world, request.uri()),
             None if body.starts_with(b"Action=Publish") => sns(&mut world, &String::from_utf8_lossy(&body)),
@@ -216,16 +221,41 @@ fn name_of(arn: &str) -> &str {
     arn.rsplit(':').next().unwrap().strip_suffix("-AbCdEf").unwrap()
 }
 
+/// One page a record, the newest first.
+fn lookup_events(world: &mut World, body: &[u8]) -> HttpResponse {
+    let input: Value = serde_json::from_slice(body).unwrap();
+    let name = input["LookupAttributes"][0]["AttributeValue"].as_str().unwrap().to_owned();
+    if let Some(fault) = world.call("LookupEvents", &name) {
+        return respond(fault.status, json!({"__type": fault.code, "message": "as the test wants it"}).to_string());
+    }
+    let from: usize = input["NextToken"].as_str().map_or(0, |token| token.parse().unwrap());
+    let mut found: Vec<&Value> = world.trail.iter().filter(|record| record["eventName"] == name.as_str()).collect();
+    found.sort_by_key(|record| std::cmp::Reverse(record["eventTime"].as_str()));
+    let page: Vec<Value> =
+        found.iter().skip(from).take(1).map(|record| json!({"CloudTrailEvent": record.to_string()})).collect();
+    let next = (from + 1 < found.len()).then(|| (from + 1).to_string());
+    respond(200, json!({"Events": page, "NextToken": next}).to_string())
+}
+
 fn function(world: &mut World, uri: &str) -> HttpResponse {
-    let name = uri.rsplit("/functions/").next().unwrap().trim_end_matches("/configuration");
+    let path = uri.split('?').next().unwrap().rsplit("/functions/").next().unwrap();
+    let (operation, name) = match path.strip_suffix("/policy") {
+        Some(name) => ("GetPolicy", name),
+        None => ("GetFunctionConfiguration", path.trim_end_matches("/configuration")),
+    };
     let name = percent_decoded(name);
-    if let Some(fault) = world.call("GetFunctionConfiguration", &name) {
+    if let Some(fault) = world.call(operation, &name) {
         let mut reply = respond(fault.status, json!({"message": "as the test wants it"}).to_string());
         reply.headers_mut().insert("x-amzn-errortype", fault.code);
         return reply;
     }
     if world.estate.functions.contains(&name) {
-        return respond(200, json!({"FunctionArn": name}).to_string());
+        let open = json!({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*"}}).to_string();
+        let answer = match operation {
+            "GetPolicy" => json!({"Policy": open}),
+            _ => json!({"FunctionArn": name, "State": "Active"}),
+        };
+        return respond(200, answer.to_string());
     }
     let mut reply = respond(404, json!({"Type": "User", "Message": "not there"}).to_string());
     reply.headers_mut().insert("x-amzn-errortype", "ResourceNotFoundException");
