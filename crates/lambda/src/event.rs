@@ -1,6 +1,7 @@
 //! Whatever sets a job off: our schedules' own input, Scheduler's default event, an EventBridge rule, or a call by hand.
 
-use secrets_ops::runbook::{Chunk, EstateTarget, JobError, Trigger};
+use secrets_ops::model::Record;
+use secrets_ops::runbook::{Chunk, EstateTarget, JobError, Trigger, rotation};
 use serde_json::{Map, Value};
 
 /// Reads a job's name and, for schedules, what makes a second delivery recognisable.
@@ -41,7 +42,7 @@ fn own(fields: &Map<String, Value>) -> Result<Trigger, JobError> {
     };
     let of_target = target.as_ref().map(|target| format!("|{}|{}", target.role_arn, target.region));
     let key = piece.map(|piece| piece + &of_target.unwrap_or_default());
-    Ok(Trigger { job, key, chunk, target })
+    Ok(Trigger { job, key, chunk, target, record: None })
 }
 
 /// A structured field, or `None` where it is absent.
@@ -54,8 +55,19 @@ fn part<T: serde::de::DeserializeOwned>(fields: &Map<String, Value>, name: &str)
     }
 }
 
+/// Secrets Manager's own events by way of CloudTrail: its id is the record's, which every delivery has in common.
+fn service_event(fields: &Map<String, Value>) -> Result<Trigger, JobError> {
+    let record: Option<Record> = fields.get("detail").and_then(|detail| serde_json::from_value(detail.clone()).ok());
+    let Some(record) = record else { return bad("`detail` must be CloudTrail's record".to_owned()) };
+    let key = record.event_id.clone().or(text(fields, "id")?);
+    Ok(Trigger { job: Some(rotation::FAILED.to_owned()), key, record: Some(record), ..Trigger::default() })
+}
+
 /// The schedule or rule is the first of `resources`. `detail` is an object, or with Scheduler the string "{}".
 fn event_bridge(fields: &Map<String, Value>) -> Result<Trigger, JobError> {
+    if text(fields, "detail-type")?.as_deref() == Some("AWS Service Event via CloudTrail") {
+        return service_event(fields);
+    }
     let time = text(fields, "time")?;
     let source = fields.get("resources").and_then(|list| list.get(0)).and_then(Value::as_str);
     let key = source.zip(time).map(|(source, time)| format!("{source}|{time}"));
@@ -141,6 +153,30 @@ mod tests {
         assert_eq!(second.target.unwrap().account(), "111111111111");
         assert_eq!(with(json!({"target": target})).key.unwrap(), "a|t|arn:aws:iam::111111111111:role/r|us-east-1");
         assert_eq!(parse(&json!({"job": "b", "chunk": {"part": 1}})).unwrap().key, None, "by hand it always runs");
+    }
+
+    #[test]
+    fn a_rotation_that_failed_is_known_by_its_records_id() {
+        let event = |name: &str, id: Value| {
+            json!({"detail-type": "AWS Service Event via CloudTrail", "source": "aws.secretsmanager", "id": "delivery",
+                "time": "2026-11-22T02:17:48Z", "resources": [],
+                "detail": {"eventName": name, "eventID": id, "additionalEventData": {"SecretId": "s"}}})
+        };
+        for (name, id, key) in [
+            ("RotationFailed", json!("record"), "record"),
+            ("RotationAbandoned", json!("record"), "record"),
+            // Nobody asked for it: the job says so and does nothing.
+            ("TestRotationFailed", json!("record"), "record"),
+            ("RotationFailed", Value::Null, "delivery"),
+        ] {
+            let trigger = parse(&event(name, id)).unwrap();
+            assert_eq!((trigger.job.as_deref(), trigger.key.as_deref()), (Some("rotation-failed"), Some(key)));
+            let record = trigger.record.unwrap();
+            assert_eq!((record.event_name.as_deref(), record.secret_id()), (Some(name), Some("s")));
+        }
+        let mut broken = event("RotationFailed", Value::Null);
+        broken["detail"] = json!("{}");
+        assert_eq!(parse(&broken).unwrap_err().to_string(), "`detail` must be CloudTrail's record");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use secrets_ops::runbook::rotation;
 use serde_json::{Map, Value, json};
 
 /// One figure with its unit.
@@ -54,6 +55,13 @@ pub(crate) fn of_run(
     ];
     figures.extend(coverage.map(|value| Figure { name: "CoveragePercent", unit: "Percent", value }));
     figures.extend(count("gaps").map(|value| Figure { name: "Gaps", unit: "Count", value }));
+    figures.extend(
+        rotation_success(count(rotation::SUCCEEDED), count(rotation::FAILED_ATTEMPTS)).map(|value| Figure {
+            name: "RotationSuccessPercent",
+            unit: "Percent",
+            value,
+        }),
+    );
     let mut lines = vec![emf(namespace, at, &[("Job", job)], &figures)];
     for severity in ["low", "medium", "high", "critical"] {
         if let Some(value) = count(&format!("findings-{severity}")) {
@@ -69,6 +77,12 @@ pub(crate) fn of_run(
         }
     }
     lines
+}
+
+/// R49: of the rotations that ended; without any there is no figure.
+fn rotation_success(succeeded: Option<f64>, failed: Option<f64>) -> Option<f64> {
+    let (succeeded, failed) = succeeded.zip(failed)?;
+    (succeeded + failed > 0.0).then(|| 100.0 * succeeded / (succeeded + failed))
 }
 
 #[cfg(test)]
@@ -98,5 +112,20 @@ mod tests {
         assert_eq!(lines[0]["JobSuccess"], 0.0);
         assert_eq!(lines[0].get("CoveragePercent"), None);
         assert_eq!(lines[0].get("Gaps"), None);
+    }
+
+    #[test]
+    fn the_success_rate_of_rotations_is_a_figure_only_where_rotations_ended() {
+        let percent = |succeeded: u64, failed: u64| {
+            let counts =
+                [(rotation::SUCCEEDED.to_owned(), succeeded), (rotation::FAILED_ATTEMPTS.to_owned(), failed)].into();
+            let lines = of_run("N/S", Timestamp::UNIX_EPOCH, "rotation", true, 1.0, None, &counts);
+            lines[0].get("RotationSuccessPercent").cloned()
+        };
+        assert_eq!(percent(2, 1), Some(json!(200.0 / 3.0)));
+        assert_eq!((percent(0, 1), percent(1, 0)), (Some(json!(0.0)), Some(json!(100.0))));
+        assert_eq!(percent(0, 0), None);
+        let lines = of_run("N/S", Timestamp::UNIX_EPOCH, "rotation", true, 1.0, None, &BTreeMap::new());
+        assert_eq!(lines[0].get("RotationSuccessPercent"), None);
     }
 }

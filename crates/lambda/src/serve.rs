@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use secrets_ops::aws::sts;
 use secrets_ops::aws::{Aws, Connection, Patience, SharedCredentialsProvider};
-use secrets_ops::model::Status;
+use secrets_ops::model::{Record, Status};
 use secrets_ops::runbook::once::{Delivery, once};
 use secrets_ops::runbook::{Answer, Chunk, EstateTarget, JobError, Trigger, finish};
 use secrets_ops::settings::{SettingError, Settings};
@@ -45,6 +45,8 @@ pub struct Invocation {
     pub chunk: Option<Chunk>,
     /// Another account's estate, where the job is about one, and which it is.
     pub elsewhere: Option<(Aws, EstateTarget)>,
+    /// CloudTrail's record, where such an event is what set the job off.
+    pub record: Option<Record>,
 }
 
 /// The environment of a function, read once.
@@ -153,6 +155,7 @@ async fn one<S>(
     let left =
         Duration::from_millis(context.deadline.saturating_sub(now.as_millisecond().try_into().unwrap_or_default()));
     let mut settings = settings.clone();
+    settings.patience = reserve(left) / 2;
     let account = match environment("AWS_SAM_LOCAL") {
         // `sam local` invents an account.
         Some(_) => String::new(),
@@ -167,6 +170,7 @@ async fn one<S>(
         account,
         chunk: trigger.chunk,
         elsewhere: None,
+        record: trigger.record,
     };
     // Notes and figures of another estate must not be taken for those of this one.
     let name = trigger
