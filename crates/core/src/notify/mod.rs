@@ -3,8 +3,8 @@
 mod sns;
 
 use crate::aws::{Aws, AwsError};
-use crate::model::{Lang, Report, Status};
-use crate::report::brief;
+use crate::model::{Changes, Gap, Lang, Report, Status};
+use crate::report::{brief, brief_changes};
 use crate::settings::Settings;
 
 /// IAM actions of [`send`]; `kms:*` are used by SNS on our behalf, on the topic's key.
@@ -28,13 +28,45 @@ impl Notice {
         }
         let summary = format!("{} findings, {} gaps", report.findings.len(), report.gaps.len());
         let mut body = brief(report, settings.lang, MOST);
-        if let Some(artefact) = artefact {
+        body += &in_full(settings, artefact);
+        Some(Self { subject: subject(settings, job, status.name(), &summary), body })
+    }
+
+    /// What has changed since the report before; `None` if nothing has, and no digest is due of what is still open.
+    pub fn of_changes(
+        settings: &Settings,
+        job: &str,
+        report: &Report,
+        compared: &Compared<'_>,
+        artefact: Option<&str>,
+    ) -> Option<Self> {
+        let Changes { opened, still_open, resolved, unknown, .. } = compared.changes;
+        let open = compared.all && !(still_open.is_empty() && unknown.is_empty());
+        if opened.is_empty() && resolved.is_empty() && !open {
+            return None;
+        }
+        let summary = format!(
+            "{} findings, {} gaps; {} new, {} resolved",
+            report.findings.len(),
+            report.gaps.len(),
+            opened.len(),
+            resolved.len()
+        );
+        let mut body = brief_changes(report, compared.changes, compared.all, settings.lang, MOST);
+        if let Some(gap) = compared.trouble {
             body += &match settings.lang {
-                Lang::Ja => format!("\n全文: {artefact}\n"),
-                Lang::En => format!("\nIn full: {artefact}\n"),
+                Lang::Ja => format!(
+                    "\n注意: 前回までの状態 {} を使えなかったため、すべてを新規として通知しています。原因: {}: {}\n",
+                    gap.subject, gap.what, gap.detail
+                ),
+                Lang::En => format!(
+                    "\nNote: the state of earlier runs, {}, could not be used, so that everything is told as new. Cause: {}: {}\n",
+                    gap.subject, gap.what, gap.detail
+                ),
             };
         }
-        Some(Self { subject: subject(settings, job, status.name(), &summary), body })
+        body += &in_full(settings, artefact);
+        Some(Self { subject: subject(settings, job, report.status().name(), &summary), body })
     }
 
     /// A job that could not be done at all.
@@ -48,6 +80,25 @@ impl Notice {
             ),
         };
         Self { subject: subject(settings, job, "FAILED", ""), body }
+    }
+}
+
+/// A report compared with those before it, for a notice.
+#[derive(Debug)]
+pub struct Compared<'a> {
+    /// What has changed.
+    pub changes: &'a Changes,
+    /// What is still open is named too, and by itself is reason enough for a notice.
+    pub all: bool,
+    /// Why the state of earlier runs could not be used.
+    pub trouble: Option<&'a Gap>,
+}
+
+fn in_full(settings: &Settings, artefact: Option<&str>) -> String {
+    match (artefact, settings.lang) {
+        (None, _) => String::new(),
+        (Some(artefact), Lang::Ja) => format!("\n全文: {artefact}\n"),
+        (Some(artefact), Lang::En) => format!("\nIn full: {artefact}\n"),
     }
 }
 
@@ -77,7 +128,7 @@ pub async fn send(aws: &Aws, settings: &Settings, notice: &Notice) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Coverage, Finding, Gap, GapReason, Item, Outcome, Severity, Text};
+    use crate::model::{Coverage, Extras, Finding, Gap, GapReason, Item, Outcome, Severity, Text};
 
     fn settings(lang: &str) -> Settings {
         Settings::read(&|name| (name == "SECRETS_OPS_LANG").then(|| lang.to_owned())).unwrap()
@@ -91,6 +142,7 @@ mod tests {
             outcome,
             verdict: "x",
             detail: Text::fixed("詳細", "detail"),
+            next: None,
         };
         let finding = Finding {
             check: "rotation-on-time",
@@ -98,6 +150,7 @@ mod tests {
             subject: "late".into(),
             detail: Text::fixed("3 日超過", "3 days past"),
             remediation: Text::fixed("ログを確認する", "Read the log"),
+            arn: None,
         };
         Report {
             schema: "secrets-ops/rotation/v1",
@@ -108,6 +161,7 @@ mod tests {
             findings: vec![finding; findings],
             gaps: Vec::new(),
             coverage: Coverage { wanted: 2, seen: 2 },
+            extras: Extras::default(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! One page, no outside assets and no script.
 
+use super::escape::markup as escaped;
 use super::words;
-use crate::model::{Lang, Report};
+use crate::model::{Lang, Report, Text};
 
 const STYLE: &str = "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}\
 td,th{border:1px solid #bbb;padding:.3em .6em;text-align:left;vertical-align:top}";
@@ -13,21 +14,24 @@ pub(super) fn render(report: &Report, lang: Lang) -> String {
     };
     let title = escaped(report.title.get(lang));
     let mut out = format!(
-        "<!DOCTYPE html>\n<html lang=\"{code}\"><head><meta charset=\"utf-8\"><title>{title}</title>\
+        "<!DOCTYPE html>\n<html lang=\"{code}\"><head><meta charset=\"utf-8\">\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>{title}</title>\
          <style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n<p>{} / {}</p>\n<p><strong>{}</strong></p>\n",
         escaped(&report.region),
         report.as_of.strftime("%Y-%m-%dT%H:%M:%SZ"),
         escaped(&words::headline(report, lang))
     );
+    let named = |words: &[Text]| words.iter().map(|word| word.get(lang).to_owned()).collect::<Vec<_>>();
+    let severity = |severity| words::severity(severity).get(lang).to_owned();
     table(
         &mut out,
-        &[words::STATE, words::RESULT, words::SUBJECT, words::DETAIL].map(|word| word.get(lang).to_owned()),
+        &named(&[words::STATE, words::RESULT, words::SUBJECT, words::DETAIL]),
         report.items.iter().map(|item| {
             [
                 words::outcome(item.outcome, lang).to_owned(),
                 item.verdict.to_owned(),
-                words::name(item, lang).to_owned(),
-                item.detail.get(lang).to_owned(),
+                words::name(item, lang),
+                words::told(item, lang),
             ]
         }),
     );
@@ -35,10 +39,10 @@ pub(super) fn render(report: &Report, lang: Lang) -> String {
         out += &format!("<h2>{}</h2>\n", words::FINDINGS.get(lang));
         table(
             &mut out,
-            &[words::STATE, words::SUBJECT, words::DETAIL, words::NEXT].map(|word| word.get(lang).to_owned()),
+            &named(&[words::STATE, words::SUBJECT, words::DETAIL, words::NEXT]),
             report.findings.iter().map(|finding| {
                 [
-                    words::severity(finding.severity).get(lang).to_owned(),
+                    severity(finding.severity),
                     format!("{} ({})", finding.subject, finding.check),
                     finding.detail.get(lang).to_owned(),
                     finding.remediation.get(lang).to_owned(),
@@ -50,39 +54,58 @@ pub(super) fn render(report: &Report, lang: Lang) -> String {
         out += &format!("<h2>{}</h2>\n", words::GAPS.get(lang));
         table(
             &mut out,
-            &[words::STATE, words::RESULT, words::SUBJECT, words::DETAIL].map(|word| word.get(lang).to_owned()),
+            &named(&[words::STATE, words::RESULT, words::SUBJECT, words::DETAIL]),
             report.gaps.iter().map(|gap| {
                 [gap.reason.text().get(lang).to_owned(), gap.what.clone(), gap.subject.clone(), gap.detail.clone()]
             }),
         );
     }
+    if !report.extras.suppressed.is_empty() {
+        out += &format!("<h2>{}</h2>\n", words::SUPPRESSED.get(lang));
+        table(
+            &mut out,
+            &named(&[words::STATE, words::SUBJECT, words::DETAIL, words::ACCEPTED]),
+            report.extras.suppressed.iter().map(|suppressed| {
+                let finding = &suppressed.finding;
+                [
+                    severity(finding.severity),
+                    format!("{} ({})", finding.subject, finding.check),
+                    finding.detail.get(lang).to_owned(),
+                    words::accepted(suppressed, lang),
+                ]
+            }),
+        );
+    }
+    if !report.extras.resolved.is_empty() {
+        out += &format!("<h2>{}</h2>\n", words::RESOLVED.get(lang));
+        table(
+            &mut out,
+            &named(&[words::SUBJECT, words::DETAIL]),
+            report
+                .extras
+                .resolved
+                .iter()
+                .map(|resolved| [format!("{} ({})", resolved.subject, resolved.check), words::gone(resolved, lang)]),
+        );
+    }
+    for one in &report.extras.tables {
+        out += &format!("<h2>{}</h2>\n", escaped(one.title.get(lang)));
+        table(&mut out, &named(&one.columns), &one.rows);
+    }
+    if let Some(calls) = words::calls(report, lang) {
+        out += &format!("<p>{}: {}</p>\n", words::CALLS.get(lang), escaped(&calls));
+    }
     out += "</body></html>\n";
     out
 }
 
-fn table(out: &mut String, head: &[String; 4], rows: impl Iterator<Item = [String; 4]>) {
-    let cells = |row: &[String; 4], tag: &str| {
+fn table<R: AsRef<[String]>>(out: &mut String, head: &[String], rows: impl IntoIterator<Item = R>) {
+    let cells = |row: &[String], tag: &str| {
         row.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect::<String>()
     };
     *out += &format!("<table>\n<tr>{}</tr>\n", cells(head, "th"));
     for row in rows {
-        *out += &format!("<tr>{}</tr>\n", cells(&row, "td"));
+        *out += &format!("<tr>{}</tr>\n", cells(row.as_ref(), "td"));
     }
     *out += "</table>\n";
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }

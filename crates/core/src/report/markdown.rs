@@ -1,7 +1,8 @@
 //! For tickets and wikis.
 
+use super::escape::{code, markdown, markdown_with_code};
 use super::words;
-use crate::model::{Lang, Report};
+use crate::model::{Finding, Lang, Report};
 
 pub(super) fn render(report: &Report, lang: Lang) -> String {
     let mut out = format!(
@@ -24,49 +25,62 @@ pub(super) fn render(report: &Report, lang: Lang) -> String {
                 "| {} | {} | {} | {} |\n",
                 words::outcome(item.outcome, lang),
                 item.verdict,
-                escaped(words::name(item, lang)),
-                escaped(item.detail.get(lang))
+                markdown(&words::name(item, lang)),
+                markdown_with_code(&words::told(item, lang))
             );
         }
     }
-    if !report.findings.is_empty() {
-        out += &format!("\n## {}\n\n", words::FINDINGS.get(lang));
-        for finding in &report.findings {
-            out += &format!(
-                "- **{}** `{}` {}: {}\n  - {}: {}\n",
-                words::severity(finding.severity).get(lang),
-                finding.check,
-                escaped(&finding.subject),
-                escaped(finding.detail.get(lang)),
-                words::NEXT.get(lang),
-                finding.remediation.get(lang)
-            );
-        }
+    section(&mut out, words::FINDINGS.get(lang), &report.findings, |finding| {
+        format!(
+            "{}\n  - {}: {}",
+            one(finding, lang),
+            words::NEXT.get(lang),
+            markdown_with_code(finding.remediation.get(lang))
+        )
+    });
+    section(&mut out, words::GAPS.get(lang), &report.gaps, |gap| {
+        format!(
+            "**{}** `{}` {}: {}",
+            gap.reason.text().get(lang),
+            code(&gap.what),
+            markdown(&gap.subject),
+            markdown(&gap.detail)
+        )
+    });
+    section(&mut out, words::SUPPRESSED.get(lang), &report.extras.suppressed, |suppressed| {
+        let accepted = markdown(&words::accepted(suppressed, lang));
+        format!("{}\n  - {accepted}", one(&suppressed.finding, lang))
+    });
+    section(&mut out, words::RESOLVED.get(lang), &report.extras.resolved, |resolved| {
+        format!("`{}` {}: {}", code(&resolved.check), markdown(&resolved.subject), words::gone(resolved, lang))
+    });
+    for table in &report.extras.tables {
+        let cells = |row: Vec<String>| format!("| {} |\n", row.join(" | "));
+        out += &format!("\n## {}\n\n", markdown(table.title.get(lang)));
+        out += &cells(table.columns.iter().map(|column| markdown(column.get(lang))).collect());
+        out += &format!("|{}\n", "---|".repeat(table.columns.len()));
+        out.extend(table.rows.iter().map(|row| cells(row.iter().map(|cell| markdown(cell)).collect())));
     }
-    if !report.gaps.is_empty() {
-        out += &format!("\n## {}\n\n", words::GAPS.get(lang));
-        for gap in &report.gaps {
-            out += &format!(
-                "- **{}** `{}` {}: {}\n",
-                gap.reason.text().get(lang),
-                gap.what,
-                escaped(&gap.subject),
-                escaped(&gap.detail)
-            );
-        }
+    if let Some(calls) = words::calls(report, lang) {
+        out += &format!("\n{}: {}\n", words::CALLS.get(lang), markdown(&calls));
     }
     out
 }
 
-/// Keeps text from AWS inside its cell, without markup or links of its own.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' => out.extend(['\\', c]),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
+fn one(finding: &Finding, lang: Lang) -> String {
+    format!(
+        "**{}** `{}` {}: {}",
+        words::severity(finding.severity).get(lang),
+        code(finding.check),
+        markdown(&finding.subject),
+        markdown(finding.detail.get(lang))
+    )
+}
+
+/// A heading and its points; nothing where there are none.
+fn section<T>(out: &mut String, heading: &str, all: &[T], point: impl Fn(&T) -> String) {
+    if !all.is_empty() {
+        *out += &format!("\n## {heading}\n\n");
+        out.extend(all.iter().map(|one| format!("- {}\n", point(one))));
     }
-    out
 }
