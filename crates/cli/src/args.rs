@@ -1,6 +1,7 @@
 //! The command line, as a person types it.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 use secrets_ops::model::Pattern;
 use secrets_ops::report::Format;
 use secrets_ops::runbook::backup::Kind;
@@ -36,7 +37,7 @@ pub(crate) struct Global {
     /// Endpoint other than AWS's own
     #[arg(long, global = true, env = "SECRETS_OPS_ENDPOINT_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) endpoint_url: Option<String>,
-    /// table, json, csv, markdown or html
+    /// table, json, csv, csv-bom (for Excel), markdown, html, junit (for CI), asff (for Security Hub) or ocsf
     #[arg(
         long,
         global = true,
@@ -73,6 +74,9 @@ pub(crate) enum Command {
     /// The runbook's checklists
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Who reads which secret, and what is unusual in it?
+    #[command(subcommand)]
+    Access(AccessCommand),
     /// Write completions for a shell to standard output
     Completions {
         /// bash, zsh, fish, elvish or powershell
@@ -123,17 +127,80 @@ pub(crate) enum RotationCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum AuditCommand {
-    /// Go through a checklist
-    Run {
-        /// Which one
-        list: Checklist,
+    /// Go through a checklist, live or from what was kept
+    Run(AuditRun),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccessCommand {
+    /// Hold the last part of a window against the part before it
+    Report {
+        /// How far back, such as 30d, 2w or 36h [default: SECRETS_OPS_ACCESS_DAYS]
+        #[arg(long, value_name = "SPAN", value_parser = span)]
+        since: Option<SignedDuration>,
+        /// Read CloudTrail's files in place of CloudTrail: a file or folder as S3 holds them, or what `aws cloudtrail
+        /// lookup-events` printed; may be given more than once
+        #[arg(long, value_name = "FILE|DIR")]
+        trail: Vec<std::path::PathBuf>,
+        /// Take the secrets from a backup and not from the live list; with files and a local backup, nothing is called
+        #[arg(long, value_name = "A", requires = "trail")]
+        archive: Option<String>,
     },
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+impl Command {
+    /// Whether the command does its work without AWS, and so without credentials.
+    pub(crate) fn is_offline(&self) -> bool {
+        let archive = match self {
+            Self::Access(AccessCommand::Report { archive, .. }) => archive,
+            Self::Audit(AuditCommand::Run(run)) => &run.archive,
+            _ => return false,
+        };
+        archive.as_ref().is_some_and(|archive| archive != "latest" && !archive.starts_with("s3://"))
+    }
+}
+
+/// A span such as `30d`.
+fn span(text: &str) -> Result<SignedDuration, &'static str> {
+    const WANTED: &str = "a number of hours, days or weeks such as 36h, 30d or 2w, at most ten years";
+    let unit = text.chars().next_back().ok_or(WANTED)?;
+    let hours = match unit {
+        'h' => 1,
+        'd' => 24,
+        'w' => 7 * 24,
+        _ => return Err(WANTED),
+    };
+    let number: i64 = text[..text.len() - 1].parse().map_err(|_| WANTED)?;
+    let hours = number.checked_mul(hours).filter(|hours| (1..=3660 * 24).contains(hours)).ok_or(WANTED)?;
+    Ok(SignedDuration::from_hours(hours))
+}
+
+#[derive(ClapArgs, Debug)]
+pub(crate) struct AuditRun {
+    /// Which one
+    pub(crate) list: Checklist,
+    /// Judge a backup in place of the live estate, and call AWS for nothing: a local file, s3://BUCKET/KEY, or `latest`
+    #[arg(long, value_name = "A")]
+    pub(crate) archive: Option<String>,
+    /// CloudTrail's files, or folders of them, in place of LookupEvents; may be given more than once
+    #[arg(long, value_name = "FILE|DIR", requires = "archive")]
+    pub(crate) trail: Vec<std::path::PathBuf>,
+    /// What an earlier audit saw around the secrets: keys, functions, principals, trails
+    #[arg(long, value_name = "FILE", requires = "archive")]
+    pub(crate) evidence: Option<std::path::PathBuf>,
+    /// Write down what this audit saw around the secrets, for --evidence; must not exist
+    #[arg(long, value_name = "FILE", conflicts_with = "archive")]
+    pub(crate) save_evidence: Option<std::path::PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Checklist {
-    /// Success rate, error rate, cache hit rate, unusual access
+    /// Success rate, error rate, cache hit rate, unusual access, other jobs
     Daily,
+    /// Rotation, keys, access, unused secrets; security audit and configuration scan
+    Weekly,
+    /// Costs, performance, rotation, unused secrets; security audit and configuration scan
+    Monthly,
 }
 
 #[derive(Debug, Subcommand)]
@@ -195,4 +262,34 @@ pub(crate) struct RestorePlan {
     /// Attach policies that might lock you out
     #[arg(long)]
     pub(crate) force_policies: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_time() {
+        for (text, hours) in [("1h", 1), ("30d", 720), ("2w", 336), ("3660d", 87_840)] {
+            assert_eq!(span(text), Ok(SignedDuration::from_hours(hours)), "{text}");
+        }
+        for bad in ["", "d", "30", "0d", "-1d", "3661d", "1m", "30日", "9223372036854775807w"] {
+            assert!(span(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_files_and_a_local_backup_need_no_credentials() {
+        for (line, want) in [
+            (&["access", "report", "--trail", "t", "--archive", "x.tar.gz"][..], true),
+            (&["access", "report", "--trail", "t", "--archive", "latest"], false),
+            (&["access", "report", "--trail", "t", "--archive", "s3://b/k"], false),
+            (&["access", "report", "--trail", "t"], false),
+            (&["health"], false),
+        ] {
+            let args = Args::parse_from([&["secrets-ops"], line].concat());
+            assert_eq!(args.command.is_offline(), want, "{line:?}");
+        }
+        assert!(Args::try_parse_from(["secrets-ops", "access", "report", "--archive", "x"]).is_err());
+    }
 }

@@ -8,12 +8,12 @@ mod source;
 use std::io::Write;
 use std::process::ExitCode;
 
-use args::{Args, BackupCommand, Checklist, Command, RestoreCommand};
+use args::{Args, BackupCommand, Command, RestoreCommand};
 use clap::{CommandFactory, Parser};
 use secrets_ops::model::{Report, Status};
 use secrets_ops::report::render;
-use secrets_ops::runbook::JobError;
 use secrets_ops::runbook::backup::diff::Scope;
+use secrets_ops::runbook::{JobError, calls};
 use secrets_ops::settings::SettingError;
 use session::Session;
 
@@ -65,11 +65,21 @@ async fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Box::pin(cmd::restore::drill(&session, archive, drill_prefix.as_deref(), *values)).await
         }
         Command::Rotation(args::RotationCommand::Check) => cmd::rotation::check(&session).await,
-        Command::Audit(args::AuditCommand::Run { list: Checklist::Daily }) => cmd::audit::daily(&session).await,
+        Command::Audit(args::AuditCommand::Run(asked)) => Box::pin(cmd::audit::run(&session, asked)).await,
+        Command::Access(args::AccessCommand::Report { since, trail, archive }) => {
+            Box::pin(cmd::access::report(&session, *since, trail, archive.as_deref())).await
+        }
         Command::Completions { .. } => return Ok(ExitCode::SUCCESS),
     };
     spinner.finish_and_clear();
-    let report = report?;
+    let mut report = report;
+    if let (Command::Rotation(_) | Command::Access(_) | Command::Audit(_), Ok(report)) = (&args.command, &mut report) {
+        calls::note(report, &Default::default(), &session.aws);
+    }
+    let report = match args.global.output.needs_account() {
+        true => session.for_export(report?).await?,
+        false => report?,
+    };
     std::io::stdout().write_all(render(&report, args.global.output, session.settings.lang).as_bytes())?;
     Ok(exit_code(&report))
 }

@@ -12,6 +12,8 @@ use jiff::civil::Date;
 use secrets_ops::aws::{
     Aws, Class, Connection, Patience, ProvideCredentials, SharedCredentialsProvider, WRITE_RATE, sts,
 };
+use secrets_ops::model::Report;
+use secrets_ops::runbook::changes;
 use secrets_ops::runbook::plan::Place;
 use secrets_ops::settings::Settings;
 use tokio::time::Instant;
@@ -38,6 +40,8 @@ pub(crate) struct Session {
     pub(crate) settings: Settings,
     pub(crate) aws: Aws,
     pub(crate) now: Timestamp,
+    /// Whether the person said for which moment, and it is not the clock's.
+    pub(crate) stated: bool,
     global: Overrides,
 }
 
@@ -124,7 +128,7 @@ impl Session {
         let policy_rate = settings.policy_rate.map(|rate| if own_rate { WRITE_RATE } else { rate });
         let aws = Aws::connect(Connection {
             region: settings.region.clone(),
-            credentials: credentials(global, config.credentials_provider()).await?,
+            credentials: credentials(global, config.credentials_provider(), command.is_offline()).await?,
             endpoint: global
                 .endpoint_url
                 .clone()
@@ -133,7 +137,7 @@ impl Session {
             patience,
             policy_rate,
         });
-        Ok(Self { settings, aws, now, global: overrides })
+        Ok(Self { settings, aws, now, stated: global.as_of.is_some(), global: overrides })
     }
 
     /// Who works here, and where.
@@ -145,6 +149,22 @@ impl Session {
             _ => error.into(),
         })?;
         Ok(Place { caller, account, region: self.settings.region.clone() })
+    }
+
+    /// A report for systems that keep track of findings: with the account, and with what scheduled runs remember.
+    pub(crate) async fn for_export(&self, mut report: Report) -> anyhow::Result<Report> {
+        if report.extras.account.is_empty() {
+            report.extras.account = self.place().await?.account;
+        }
+        anyhow::ensure!(
+            !report.extras.account.is_empty(),
+            "AWS did not say which account this is; asff and ocsf need it"
+        );
+        let (report, gap) = changes::dated(&self.aws, &self.settings, report).await;
+        if let Some(gap) = gap {
+            tracing::warn!("findings that are resolved cannot be told of: {gap}");
+        }
+        Ok(report)
     }
 
     /// The getter for settings of a command's own.
@@ -174,6 +194,7 @@ impl Session {
 async fn credentials(
     global: &Global,
     chain: Option<SharedCredentialsProvider>,
+    offline: bool,
 ) -> anyhow::Result<SharedCredentialsProvider> {
     let (provider, advice) = match &global.profile {
         Some(profile) => {
@@ -188,7 +209,9 @@ async fn credentials(
             (chain.context(advice)?, advice.to_owned())
         }
     };
-    provider.provide_credentials().await.context(advice)?;
+    if !offline {
+        provider.provide_credentials().await.context(advice)?;
+    }
     Ok(provider)
 }
 

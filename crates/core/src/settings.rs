@@ -1,11 +1,13 @@
 //! Settings, read once through a getter and typed. An error names the variable, what is wanted and what came.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use crate::aws::s3::Bucket;
 use crate::model::{Lang, PolicyDays};
+use crate::runbook::access::AccessSettings;
 use crate::runbook::backup::{BackupSettings, values::ValueSettings};
 use crate::runbook::ledger;
 
@@ -36,7 +38,7 @@ pub struct Setting {
 
 macro_rules! settings {
     ($($id:ident = $name:literal, $default:literal, $wanted:literal, $what:literal;)*) => {
-        $(const $id: Setting = Setting { name: $name, default: $default, wanted: $wanted, what: $what };)*
+        $(pub(crate) const $id: Setting = Setting { name: $name, default: $default, wanted: $wanted, what: $what };)*
         /// Every setting, in the order of the document.
         pub const ALL: &[Setting] = &[$($id),*];
     };
@@ -66,6 +68,8 @@ settings! {
     ROTATION_MAX_AGE = "SECRETS_OPS_ROTATION_MAX_DAYS", "90", "a whole number of days from 1 to 1000", "A rotated secret older than this is overdue, unless its own interval is longer.";
     ROTATION_DUE = "SECRETS_OPS_ROTATION_DUE_DAYS", "1", "a whole number of days from 0 to 365", "A rotation planned within this many days is due.";
     ROTATION_GRACE = "SECRETS_OPS_ROTATION_GRACE_DAYS", "1", "a whole number of days from 0 to 365", "A new secret may go this long before its first rotation.";
+    ROTATION_PENDING = "SECRETS_OPS_ROTATION_PENDING_HOURS", "24", "a whole number of hours from 1 to 720", "A version that has waited under AWSPENDING longer than this is stuck.";
+    ROTATION_WINDOW = "SECRETS_OPS_ROTATION_WINDOW_DAYS", "90", "a whole number of days from 1 to 90", "How far back rotation events are read from CloudTrail, which keeps 90 days.";
     APP_LOG_GROUP = "SECRETS_OPS_APP_LOG_GROUP", "/aws/lambda/{prefix}-{env}-api", "the name of a log group", "The application's logs; its errors are counted there.";
     TRAIL_LOG_GROUP = "SECRETS_OPS_TRAIL_LOG_GROUP", "/aws/cloudtrail", "the name of a log group", "Where CloudTrail delivers management events, read events included.";
     SUCCESS_MIN = "SECRETS_OPS_SUCCESS_MIN_PERCENT", "99.9", "a number from 0 to 100", "Least share of GetSecretValue calls that succeed.";
@@ -74,7 +78,29 @@ settings! {
     BURST = "SECRETS_OPS_BURST_CALLS", "100", "a whole number from 1 to 1000000", "More reads than this by one principal within five minutes are a burst.";
     WATCHED = "SECRETS_OPS_WATCHED_JOBS", "backup-daily,backup-monthly,rotation", "names of jobs, separated by commas", "Jobs whose last success the daily list looks up.";
     LOOKUP_PAGES = "SECRETS_OPS_LOOKUP_PAGES", "40", "a whole number from 1 to 1500", "Budget of LookupEvents pages (50 events each, two pages a second).";
+    ACCESS_SOURCE = "SECRETS_OPS_ACCESS_SOURCE", "lookup", "lookup or insights", "Where reads are looked up: CloudTrail's LookupEvents, or Logs Insights on the trail's log group (billed by the bytes scanned), for accounts with more reads than the page budget holds.";
+    ACCESS_DAYS = "SECRETS_OPS_ACCESS_DAYS", "30", "a whole number of days from 2 to 90", "How far back reads are looked up: all but the last part is the baseline that the last part is held against.";
+    NETWORKS = "SECRETS_OPS_NETWORKS", "", "networks such as 203.0.113.0/24, separated by commas", "Where reads may come from. Without it, a read from a network that the secret's own past does not know is told.";
+    BUSINESS_HOURS = "SECRETS_OPS_BUSINESS_HOURS", "08:00-20:00", "two times of day such as 08:00-20:00", "When people may read secrets, Monday to Friday, in the settings' time zone. Programs may at any time.";
+    APP_ROLE = "SECRETS_OPS_APP_ROLE", "{prefix}-{env}-lambda-secrets-role", "the name of a role", "The application's role: it must read its own stage's secrets, and nothing more.";
+    APP_FUNCTION = "SECRETS_OPS_APP_FUNCTION", "{prefix}-{env}-api", "the name of a function", "The application's function, whose configuration and durations are looked at.";
+    STAGES = "SECRETS_OPS_STAGES", "prod,stg,dev", "names of stages, separated by commas", "All stages of the system: no role of one may read the secrets of another.";
+    SIMULATIONS = "SECRETS_OPS_SIMULATIONS", "2000", "a whole number from 1 to 100000", "Budget of SimulatePrincipalPolicy calls in a run (five a second).";
+    LATENCY_METRIC = "SECRETS_OPS_LATENCY_METRIC", "SecretRetrievalLatency", "the name of a metric", "The application's own metric of how long the retrieval of a secret takes, in milliseconds.";
+    LATENCY_MAX = "SECRETS_OPS_LATENCY_MAX_MS", "100", "a number from 1 to 60000", "Largest mean retrieval latency, in milliseconds.";
+    UNUSED_SOON = "SECRETS_OPS_UNUSED_WARN_DAYS", "30", "a whole number of days from 1 to 3650", "A secret that nobody has read for longer than this is named (the runbook's weekly list).";
+    UNUSED = "SECRETS_OPS_UNUSED_DAYS", "90", "a whole number of days from 1 to 3650", "A secret that nobody has read for longer than this is unused (the runbook's monthly list; SecretsManager.3).";
+    REQUIRED_TAGS = "SECRETS_OPS_REQUIRED_TAGS", "", "tag keys, separated by commas", "Tags that every secret must have. Without it, one tag of whatever key is enough (SecretsManager.5).";
+    NAMING = "SECRETS_OPS_NAMING", "{prefix}-{env}-secret-*", "a name, in which * stands for anything", "The rule for the names of the stage's secrets.";
+    ORG_ID = "SECRETS_OPS_ORG_ID", "", "an organization's id such as o-exampleorgid", "Our organization: a policy may be opened to it. Without it, any organization's boundary counts as one.";
+    TRUSTED_ACCOUNTS = "SECRETS_OPS_TRUSTED_ACCOUNTS", "", "account ids, separated by commas", "Other accounts that a secret's policy may name.";
+    VERSIONS_MAX = "SECRETS_OPS_VERSIONS_MAX", "50", "a whole number from 2 to 100", "More versions than this mean that something writes too often; AWS keeps about 100.";
+    BACKUP_ROLE = "SECRETS_OPS_BACKUP_ROLE", "", "names of roles, separated by commas", "Roles whose reads are no use of a secret: that of the backup of values.";
+    SUPPRESSIONS = "SECRETS_OPS_SUPPRESSIONS", "", "a file, or an object of the bucket as s3:KEY", "Findings that are accepted for a time, each with owner, reason and expiry.";
 }
+
+/// Fits into a second of telling, beside the report.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What every job needs to know.
 #[derive(Clone, Debug)]
@@ -97,6 +123,8 @@ pub struct Settings {
     pub topic_arn: Option<String>,
     /// Where artefacts go.
     pub bucket: Bucket,
+    /// How long a job waits for what it remembers, of the time that it keeps back for telling.
+    pub patience: Duration,
 }
 
 /// What api-health looks at.
@@ -125,46 +153,44 @@ pub struct AuditSettings {
     pub error_max: f64,
     /// Percent.
     pub cache_hit_min: f64,
-    /// Reads by one principal in five minutes.
-    pub burst_calls: usize,
-    /// LookupEvents pages.
-    pub lookup_pages: usize,
+    /// Where reads are looked up, and what is usual.
+    pub access: AccessSettings,
     /// Jobs that must have succeeded in their interval.
     pub watched_jobs: Vec<String>,
 }
 
 /// Reads settings by name; an empty variable counts as absent.
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     get: &'a dyn Fn(&str) -> Option<String>,
     prefix: String,
     env: String,
 }
 
 impl<'a> Reader<'a> {
-    fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
+    pub(crate) fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Result<Self, SettingError> {
         let mut reader = Self { get, prefix: String::new(), env: String::new() };
         reader.prefix = reader.checked(PREFIX, name_part)?;
         reader.env = reader.checked(ENV, name_part)?;
         Ok(reader)
     }
 
-    fn text(&self, setting: Setting) -> String {
+    pub(crate) fn text(&self, setting: Setting) -> String {
         (self.get)(setting.name)
             .filter(|value| !value.trim().is_empty())
             .map(|value| value.trim().to_owned())
             .unwrap_or_else(|| setting.default.replace("{prefix}", &self.prefix).replace("{env}", &self.env))
     }
 
-    fn optional(&self, setting: Setting) -> Option<String> {
+    pub(crate) fn optional(&self, setting: Setting) -> Option<String> {
         Some(self.text(setting)).filter(|value| !value.is_empty())
     }
 
-    fn checked(&self, setting: Setting, valid: impl Fn(&str) -> bool) -> Result<String, SettingError> {
+    pub(crate) fn checked(&self, setting: Setting, valid: impl Fn(&str) -> bool) -> Result<String, SettingError> {
         let got = self.text(setting);
         if valid(&got) { Ok(got) } else { Err(SettingError { name: setting.name, wanted: setting.wanted, got }) }
     }
 
-    fn parsed<T: FromStr>(&self, setting: Setting, valid: impl Fn(&T) -> bool) -> Result<T, SettingError> {
+    pub(crate) fn parsed<T: FromStr>(&self, setting: Setting, valid: impl Fn(&T) -> bool) -> Result<T, SettingError> {
         let got = self.text(setting);
         match got.parse::<T>() {
             Ok(value) if valid(&value) => Ok(value),
@@ -172,7 +198,18 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn percent(&self, setting: Setting) -> Result<f64, SettingError> {
+    /// The items of a list that is separated by commas; none where it is empty.
+    pub(crate) fn items(&self, setting: Setting, valid: impl Fn(&str) -> bool) -> Result<Vec<String>, SettingError> {
+        let whole = self.text(setting);
+        let items: Vec<String> =
+            whole.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect();
+        match items.iter().all(|item| valid(item)) {
+            true => Ok(items),
+            false => Err(SettingError { name: setting.name, wanted: setting.wanted, got: whole }),
+        }
+    }
+
+    pub(crate) fn percent(&self, setting: Setting) -> Result<f64, SettingError> {
         self.parsed(setting, |value: &f64| (0.0..=100.0).contains(value))
     }
 }
@@ -201,6 +238,7 @@ impl Settings {
             },
             topic_arn: reader.optional(TOPIC).map(|_| reader.checked(TOPIC, topic)).transpose()?,
             bucket: Bucket { name: reader.checked(BUCKET, bucket)?, kms_key: reader.optional(BUCKET_KEY), owner: None },
+            patience: SHORTEST_PATIENCE,
         })
     }
 }
@@ -267,6 +305,7 @@ impl PolicyDays {
             max_age: reader.parsed(ROTATION_MAX_AGE, |days| (1..=1000).contains(days))?,
             due_within: reader.parsed(ROTATION_DUE, |days| (0..=365).contains(days))?,
             grace: reader.parsed(ROTATION_GRACE, |days| (0..=365).contains(days))?,
+            pending_hours: reader.parsed(ROTATION_PENDING, |hours| (1..=720).contains(hours))?,
         })
     }
 }
@@ -281,8 +320,7 @@ impl AuditSettings {
             success_min: reader.percent(SUCCESS_MIN)?,
             error_max: reader.percent(ERROR_MAX)?,
             cache_hit_min: reader.percent(CACHE_MIN)?,
-            burst_calls: reader.parsed(BURST, |calls| (1..=1_000_000).contains(calls))?,
-            lookup_pages: reader.parsed(LOOKUP_PAGES, |pages| (1..=1500).contains(pages))?,
+            access: AccessSettings::read(get)?,
             watched_jobs: reader
                 .checked(WATCHED, |value| value.split(',').all(|job| ledger::longest_interval(job.trim()).is_some()))?
                 .split(',')

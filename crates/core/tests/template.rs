@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use secrets_ops::notify;
-use secrets_ops::runbook::{REPORT_IAM_ACTIONS, audit, backup, health, ledger, once, restore, rotation};
+use secrets_ops::runbook::{
+    REPORT_IAM_ACTIONS, access, audit, backup, changes, cost, functions, health, keys, ledger, once, performance,
+    readers, restore, rotation, suppressions,
+};
 use secrets_ops::settings;
 use yaml_serde::Value;
 
@@ -34,12 +37,27 @@ const FUNCTIONS: &[(&str, &str, &[&[&str]])] = &[
     (
         "RotationFunction",
         "rotation-checker",
-        &[rotation::IAM_ACTIONS, once::IAM_ACTIONS, REPORT_IAM_ACTIONS, notify::IAM_ACTIONS],
+        &[rotation::IAM_ACTIONS, changes::IAM_ACTIONS, once::IAM_ACTIONS, REPORT_IAM_ACTIONS, notify::IAM_ACTIONS],
     ),
     (
         "AuditFunction",
         "audit-runner",
-        &[audit::IAM_ACTIONS, ledger::IAM_ACTIONS, once::IAM_ACTIONS, REPORT_IAM_ACTIONS, notify::IAM_ACTIONS],
+        &[
+            audit::IAM_ACTIONS,
+            access::IAM_ACTIONS,
+            cost::IAM_ACTIONS,
+            functions::IAM_ACTIONS,
+            keys::IAM_ACTIONS,
+            performance::IAM_ACTIONS,
+            readers::IAM_ACTIONS,
+            rotation::IAM_ACTIONS,
+            suppressions::IAM_ACTIONS,
+            changes::IAM_ACTIONS,
+            ledger::IAM_ACTIONS,
+            once::IAM_ACTIONS,
+            REPORT_IAM_ACTIONS,
+            notify::IAM_ACTIONS,
+        ],
     ),
 ];
 
@@ -184,6 +202,7 @@ fn every_call_in_the_code_is_declared_by_a_capability() {
             declared.contains(action)
                 || optional.contains(action)
                 || restore::IAM_ACTIONS.contains(&action)
+                || access::IAM_ACTIONS.contains(&action)
                 || COMMAND_LINE_ONLY.contains(&action),
             "{file} calls {operation}, which no capability declares"
         );

@@ -1,5 +1,6 @@
 //! One file per command: what it asks of the capability, and nothing of how that works.
 
+pub(crate) mod access;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod diff;

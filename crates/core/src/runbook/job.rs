@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::changes;
 use crate::aws::s3::{self, Expect};
 use crate::aws::{Aws, AwsError, Class};
-use crate::model::{Coverage, Gap, GapReason, Report, Status};
+use crate::model::{Coverage, Gap, GapReason, Record, Report, Status};
 use crate::notify::{self, Notice};
 use crate::report::{Format, render};
 use crate::settings::{SettingError, Settings};
@@ -170,14 +171,23 @@ pub struct Trigger {
     pub chunk: Option<Chunk>,
     /// Present where the job is about another estate.
     pub target: Option<EstateTarget>,
+    /// CloudTrail's record, where such an event is what set the job off.
+    pub record: Option<Record>,
 }
 
 /// IAM actions of writing a report; `kms:GenerateDataKey` is used by S3 on our behalf.
 pub const REPORT_IAM_ACTIONS: &[&str] = &["s3:PutObject", "kms:GenerateDataKey"];
 
-/// Writes a report and its notice: the report first, so that a failed channel hides nothing.
+/// Writes a report and its notice: the report first, so that a failed channel hides nothing. A job that remembers its
+/// reports tells of changes only.
 pub(super) async fn tell(aws: &Aws, settings: &Settings, job: &str, report: &Report, now: Timestamp) -> Answer {
     let mut answer = Answer::of_report(job, report);
+    let memory = match changes::remembers(job) {
+        true => Some(changes::recall(aws, settings, job, settings.patience).await),
+        false => None,
+    };
+    let dated = memory.as_ref().map(|memory| memory.dated(report));
+    let report = dated.as_ref().unwrap_or(report);
     let stamp = now.to_zoned(settings.time_zone.clone()).strftime("%Y%m%d_%H%M%S_%3f").to_string();
     let mut stem = format!("reports/{job}/{stamp}");
     // The first form finds a free name, should another run have taken this moment's; the second lies beside it.
@@ -198,7 +208,9 @@ pub(super) async fn tell(aws: &Aws, settings: &Settings, job: &str, report: &Rep
         }
     }
     let artefact = answer.artefacts.last().map(|key| format!("s3://{}/{key}", settings.bucket.name));
-    if let Some(notice) = Notice::of_report(settings, job, report, artefact.as_deref()) {
+    if let Some(memory) = memory {
+        changes::tell(aws, settings, report, memory, artefact.as_deref(), &mut answer).await;
+    } else if let Some(notice) = Notice::of_report(settings, job, report, artefact.as_deref()) {
         notice_or_gap(aws, settings, &notice, &mut answer).await;
     }
     answer.success = !answer.artefacts.is_empty();
@@ -222,12 +234,14 @@ async fn put_form(
     s3::put(aws, &settings.bucket, &key, content_type, body, Expect::Absent).await.map(|_| key)
 }
 
-/// Sends a notice; what goes wrong with it becomes part of the answer.
-pub(super) async fn notice_or_gap(aws: &Aws, settings: &Settings, notice: &Notice, answer: &mut Answer) {
-    if let Err(error) = notify::send(aws, settings, notice).await {
+/// Sends a notice, and answers whether it got through; what goes wrong with it becomes part of the answer.
+pub(super) async fn notice_or_gap(aws: &Aws, settings: &Settings, notice: &Notice, answer: &mut Answer) -> bool {
+    let sent = notify::send(aws, settings, notice).await;
+    if let Err(error) = &sent {
         tracing::error!(%error, subject = notice.subject, "a notice could not be sent");
         answer.add_gap(error.gap(settings.topic_arn.as_deref().unwrap_or_default()));
     }
+    sent.is_ok()
 }
 
 /// Tells people of a job that failed, and hands the error on.
@@ -255,13 +269,13 @@ pub(super) fn deadline_gap(what: &str, detail: String) -> Gap {
 mod tests {
     use super::*;
     use crate::aws::fake::{Fault, World, clients};
-    use crate::model::{Outcome, PolicyDays};
-    use crate::runbook::rotation;
+    use crate::model::Outcome;
+    use crate::runbook::rotation::{self, RotationSettings};
     use tokio::time::{Duration, Instant};
 
     async fn report(aws: &Aws, now: Timestamp) -> Report {
-        let policy = PolicyDays { max_age: 90, due_within: 1, grace: 1 };
-        rotation::check(aws, policy, now, Instant::now() + Duration::from_secs(60)).await.unwrap()
+        let settings = RotationSettings::read(&|_| None).unwrap();
+        rotation::check(aws, &settings, now, Instant::now() + Duration::from_secs(60)).await.unwrap()
     }
 
     fn world(faults: Vec<Fault>) -> World {
@@ -285,7 +299,11 @@ mod tests {
             second.artefacts,
             ["reports/rotation/20261122_090000_500-2.json", "reports/rotation/20261122_090000_500-2.txt"]
         );
-        assert_eq!((first.gaps.len(), second.gaps.len(), shared.lock().unwrap().objects.len()), (0, 0, 4));
+        assert_eq!(
+            (first.gaps.len(), second.gaps.len(), shared.lock().unwrap().objects.len()),
+            (0, 0, 5),
+            "and the state"
+        );
     }
 
     #[tokio::test]

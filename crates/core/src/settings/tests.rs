@@ -19,7 +19,10 @@ fn defaults_are_the_names_of_the_runbook() {
     );
     assert_eq!(health.key, "alias/goal-mandala-prod-secrets-key");
     assert_eq!(AuditSettings::read(&with(&[])).unwrap().app_log_group, "/aws/lambda/goal-mandala-prod-api");
-    assert_eq!(PolicyDays::read(&with(&[])).unwrap(), PolicyDays { max_age: 90, due_within: 1, grace: 1 });
+    assert_eq!(
+        PolicyDays::read(&with(&[])).unwrap(),
+        PolicyDays { max_age: 90, due_within: 1, grace: 1, pending_hours: 24 }
+    );
 }
 
 #[test]
@@ -61,6 +64,7 @@ fn wrong_values_are_refused_and_boundaries_accepted() {
         (rotation, "SECRETS_OPS_ROTATION_MAX_DAYS", "1", "0"),
         (rotation, "SECRETS_OPS_ROTATION_DUE_DAYS", "0", "-1"),
         (rotation, "SECRETS_OPS_ROTATION_GRACE_DAYS", "365", "1.5"),
+        (rotation, "SECRETS_OPS_ROTATION_PENDING_HOURS", "720", "0"),
         (audit, "SECRETS_OPS_SUCCESS_MIN_PERCENT", "100", "100.1"),
         (audit, "SECRETS_OPS_ERROR_MAX_PERCENT", "0", "NaN"),
         (audit, "SECRETS_OPS_CACHE_HIT_MIN_PERCENT", "80.5", "80%"),

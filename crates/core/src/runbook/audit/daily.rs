@@ -3,11 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, timeout_at};
 
-use super::access::unusual;
 use super::rates::{cache_hit_rate, error_rate, success_rate};
 use super::{Question, Reply, Sheet};
-use crate::aws::{Aws, cloudtrail};
-use crate::model::{Gap, GapReason, Report, Severity, Text};
+use crate::aws::Aws;
+use crate::model::{Accesses, Gap, Report, Severity, Text};
+use crate::runbook::access::{gather, judge};
 use crate::runbook::job::deadline_gap;
 use crate::runbook::ledger;
 use crate::settings::{AuditSettings, Settings};
@@ -26,7 +26,7 @@ pub async fn daily(
         success_rate(aws, audit, from, now, deadline),
         error_rate(aws, audit, from, now, deadline),
         cache_hit_rate(aws, settings, audit, from, now, deadline),
-        access(aws, audit, from, now, deadline),
+        access(aws, settings, audit, from, now, deadline),
         jobs(aws, settings, audit, now, deadline),
     );
     sheet.answer(
@@ -104,55 +104,45 @@ pub async fn daily(
 /// The reply, and gaps beside it: what was seen is told even where it is not all.
 async fn access(
     aws: &Aws,
+    settings: &Settings,
     audit: &AuditSettings,
     from: Timestamp,
     to: Timestamp,
     deadline: Instant,
 ) -> (Result<Reply, Gap>, Vec<Gap>) {
-    let gap = |reason, detail: String| Gap {
-        what: "cloudtrail:LookupEvents".into(),
-        subject: "GetSecretValue".into(),
-        reason,
-        detail,
-    };
-    let lookup = cloudtrail::lookup(aws, "GetSecretValue", from, to, audit.lookup_pages);
-    let found = match timeout_at(deadline, lookup).await {
-        Err(_) => {
-            return (Err(deadline_gap("cloudtrail:LookupEvents", "still reading at the deadline".into())), vec![]);
+    match gather(aws, &audit.access, from, to, deadline).await {
+        Ok(accesses) => unusual(&accesses, settings, audit),
+        Err(gap) => (Err(gap), vec![]),
+    }
+}
+
+/// What can be told of a day without the days before it and without a list of the secrets: so the list stays cheap.
+fn unusual(accesses: &Accesses, settings: &Settings, audit: &AuditSettings) -> (Result<Reply, Gap>, Vec<Gap>) {
+    let (mut found, mut gaps, mut left) = (Vec::new(), accesses.gaps.clone(), Vec::new());
+    for judged in judge(accesses, &[], &audit.access, accesses.from, &settings.time_zone) {
+        match judged.answer {
+            Ok(Some(unusual)) => found.extend(unusual.into_iter().map(|one| (one.subject, one.severity, one.detail))),
+            Ok(None) => left.push(judged.kind.id),
+            Err(gap) if gaps.contains(&gap) => {}
+            Err(gap) => gaps.push(gap),
         }
-        Ok(Err(error)) => return (Err(error.gap("GetSecretValue")), vec![]),
-        Ok(Ok(found)) => found,
-    };
-    if found.events.is_empty() && found.unreadable == 0 {
-        let detail = "no GetSecretValue in 24 hours, not even the canary's: is it the right Region and account?";
-        return (Err(gap(GapReason::NoData, detail.into())), vec![]);
     }
-    let mut gaps = Vec::new();
-    if found.truncated {
-        let oldest = found.events.iter().filter_map(|event| event.event_time).min();
-        let oldest = oldest.map_or_else(|| "?".to_owned(), |at| at.to_string());
-        gaps.push(gap(
-            GapReason::Truncated,
-            format!(
-                "{} events read, back to {oldest}; the rest of the 24 hours was not (SECRETS_OPS_LOOKUP_PAGES)",
-                found.events.len()
-            ),
-        ));
-    }
-    if found.unreadable > 0 {
-        gaps.push(gap(GapReason::Malformed, format!("{} records could not be parsed", found.unreadable)));
-    }
-    let unusual = unusual(&found.events, audit.burst_calls);
-    let detail = Text::new(
-        format!("取得 {} 件を確認、異常 {} 件。出典: CloudTrail", found.events.len(), unusual.len()),
-        format!("{} reads looked at, {} unusual; source: CloudTrail", found.events.len(), unusual.len()),
-    );
-    if unusual.is_empty() && !gaps.is_empty() {
+    if found.is_empty() && !gaps.is_empty() {
         // Nothing bad in a part says nothing of the whole.
         let first = gaps.remove(0);
         return (Err(first), gaps);
     }
-    (Ok(Reply::Found(detail, unusual)), gaps)
+    let reads: u64 = accesses.entries.iter().map(|access| access.count).sum();
+    let (number, source, left) = (found.len(), &accesses.read_from, left.join(", "));
+    let detail = Text::new(
+        format!(
+            "取得 {reads} 件を確認、異常 {number} 件。基準期間が要る {left} は access report で判定。出典: {source}"
+        ),
+        format!(
+            "{reads} reads looked at, {number} unusual; {left} need a baseline: see access report; source: {source}"
+        ),
+    );
+    (Ok(Reply::Found(detail, found)), gaps)
 }
 
 async fn jobs(
@@ -189,7 +179,10 @@ async fn jobs(
     }
     let known: Vec<String> = ages.iter().map(|(job, hours)| format!("{job} {hours} h")).collect();
     let known = known.join(", ");
-    let detail = Text::new(format!("最後の成功から: {known}"), format!("since the last success: {known}"));
+    let detail = match known.as_str() {
+        "" => Text::fixed("まだ成功したジョブがありません", "none of them has succeeded yet"),
+        _ => Text::new(format!("最後の成功から: {known}"), format!("since the last success: {known}")),
+    };
     (Ok(Reply::Found(detail, late)), ages)
 }
 

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use super::Reply;
+use crate::aws::Aws;
 use crate::aws::cloudwatch::{self, Query};
-use crate::aws::logs::{self, QueryError, Row};
-use crate::aws::{Aws, Class};
+use crate::aws::logs::{self, Row};
 use crate::model::{Gap, GapReason, Text};
 use crate::runbook::job::deadline_gap;
 use crate::settings::{AuditSettings, Settings};
@@ -27,7 +27,9 @@ pub(super) async fn success_rate(
     deadline: Instant,
 ) -> Result<Reply, Gap> {
     let group = &audit.trail_log_group;
-    let rows = logs::query(aws, group, READS, from, to, deadline).await.map_err(|error| query_gap(&error, group))?;
+    let rows = logs::query(aws, group, &logs::of_region(READS, aws.region()), from, to, deadline)
+        .await
+        .map_err(|error| error.gap(group))?;
     // Insights answers with no row at all where nothing matched.
     let (requests, failures) = match rows.as_slice() {
         [] => (0.0, 0.0),
@@ -63,8 +65,7 @@ pub(super) async fn error_rate(
             detail: "not a function's log group, so that its invocations cannot be counted".into(),
         });
     };
-    let rows =
-        logs::query(aws, group, APP_ERRORS, from, to, deadline).await.map_err(|error| query_gap(&error, group))?;
+    let rows = logs::query(aws, group, APP_ERRORS, from, to, deadline).await.map_err(|error| error.gap(group))?;
     // Insights answers with no row at all where nothing matched.
     let errors = if rows.is_empty() { 0.0 } else { figure(&rows, "errors", group)? };
     let invocations = Query {
@@ -168,24 +169,5 @@ fn figure(rows: &[Row], column: &str, group: &str) -> Result<f64, Gap> {
             reason: GapReason::Malformed,
             detail: format!("column {column} is not a number"),
         }),
-    }
-}
-
-fn query_gap(error: &QueryError, group: &str) -> Gap {
-    match error {
-        // A log group that is not there is a setting, not something that went away.
-        QueryError::Aws(error) if error.class == Class::NotFound => {
-            Gap { reason: GapReason::NotConfigured, ..error.gap(group) }
-        }
-        QueryError::Aws(error) => error.gap(group),
-        QueryError::Ended(_) => Gap {
-            what: "logs:GetQueryResults".into(),
-            subject: group.to_owned(),
-            reason: GapReason::Unavailable,
-            detail: error.to_string(),
-        },
-        QueryError::Deadline => {
-            Gap { subject: group.to_owned(), ..deadline_gap("logs:GetQueryResults", error.to_string()) }
-        }
     }
 }

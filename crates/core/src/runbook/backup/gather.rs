@@ -55,6 +55,11 @@ pub(super) fn everything<'a>(
         .buffered(AT_ONCE)
 }
 
+/// Every secret without values, with what of it could not be read.
+pub(in crate::runbook) fn configuration(aws: &Aws) -> impl Stream<Item = Result<(Secret, Vec<Gap>), AwsError>> + '_ {
+    everything(aws, None, Wishes::default()).map_ok(|read| (read.secret, read.gaps))
+}
+
 /// Where the list stands.
 enum Next {
     Page { token: Option<String>, resumed: bool },

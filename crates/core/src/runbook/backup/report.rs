@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Job;
 use super::chunk::Progress;
 use super::tally::Tally;
-use crate::model::{Coverage, Item, Outcome, Report, Status, Text};
+use crate::model::{Coverage, Extras, Item, Outcome, Report, Status, Text};
 use crate::notify::Notice;
 use crate::runbook::job::notice_or_gap;
 use crate::runbook::{Answer, Chunk, JobError};
@@ -81,6 +81,7 @@ pub fn report(answer: &Answer, region: &str, now: Timestamp) -> Report {
                 figure("archive-bytes")
             ),
         ),
+        next: None,
     }];
     items.extend(answer.artefacts.iter().map(|artefact| Item {
         subject: artefact.clone(),
@@ -89,6 +90,7 @@ pub fn report(answer: &Answer, region: &str, now: Timestamp) -> Report {
         outcome: Outcome::Pass,
         verdict: "written",
         detail: Text::fixed("", ""),
+        next: None,
     }));
     Report {
         schema: "secrets-ops/backup-run/v1",
@@ -99,5 +101,6 @@ pub fn report(answer: &Answer, region: &str, now: Timestamp) -> Report {
         findings: Vec::new(),
         gaps: answer.gaps.clone(),
         coverage: answer.coverage,
+        extras: Extras::default(),
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn id(name: &str) -> Id {
 }
 
 /// Items being written, one a line.
-pub(super) struct Lines<T> {
+pub(in crate::runbook) struct Lines<T> {
     file: BufWriter<File>,
     size: u64,
     most: u64,
@@ -31,19 +31,19 @@ pub(super) struct Lines<T> {
 }
 
 /// Items that can be read again: in order, or one by one.
-pub(super) struct Written<T> {
+pub(in crate::runbook) struct Written<T> {
     file: BufReader<File>,
     at: u64,
     items: PhantomData<fn() -> T>,
 }
 
 impl<T: Serialize + DeserializeOwned> Lines<T> {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(in crate::runbook) fn new() -> io::Result<Self> {
         Ok(Self { file: BufWriter::new(tempfile::tempfile()?), size: 0, most: MOST, items: PhantomData })
     }
 
     /// Writes one item and tells where it lies.
-    pub(super) fn push(&mut self, item: &T) -> io::Result<u64> {
+    pub(in crate::runbook) fn push(&mut self, item: &T) -> io::Result<u64> {
         let mut line = serde_json::to_vec(item)?;
         line.push(b'\n');
         let at = self.size;
@@ -55,7 +55,7 @@ impl<T: Serialize + DeserializeOwned> Lines<T> {
         Ok(at)
     }
 
-    pub(super) fn finish(self) -> io::Result<Written<T>> {
+    pub(in crate::runbook) fn finish(self) -> io::Result<Written<T>> {
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.seek(SeekFrom::Start(0))?;
         Ok(Written { file: BufReader::new(file), at: 0, items: PhantomData })
@@ -64,7 +64,7 @@ impl<T: Serialize + DeserializeOwned> Lines<T> {
 
 impl<T: DeserializeOwned> Written<T> {
     /// The next item and where it lies.
-    pub(super) fn next(&mut self) -> io::Result<Option<(u64, T)>> {
+    pub(in crate::runbook) fn next(&mut self) -> io::Result<Option<(u64, T)>> {
         let mut line = Vec::new();
         let length = self.file.read_until(b'\n', &mut line)? as u64;
         if length == 0 {

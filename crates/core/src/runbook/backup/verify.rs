@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::fault::Fault;
 use super::read::{Opened, Readout, read};
-use crate::model::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Severity, Status, Text};
+use crate::model::{Coverage, Extras, Finding, Gap, GapReason, Item, Outcome, Report, Severity, Status, Text};
 
 /// Reads a backup to its end and reports every fault as a finding. What could not be read, because the disk or the
 /// network failed, is a gap: nothing is said of the backup then.
@@ -57,8 +57,15 @@ fn report(readout: Readout, subject: &str, region: &str, now: Timestamp) -> Repo
         (true, false) => (Outcome::Unknown, "unreadable"),
         (false, _) => (Outcome::Fail, "damaged"),
     };
-    let mut items =
-        vec![Item { subject: subject.to_owned(), title: None, runbook: Some("R38"), outcome, verdict, detail }];
+    let mut items = vec![Item {
+        subject: subject.to_owned(),
+        title: None,
+        runbook: Some("R38"),
+        outcome,
+        verdict,
+        detail,
+        next: None,
+    }];
     items.extend(summary.iter().flat_map(|summary| &summary.parts).map(|part| {
         let damaged = damaged_parts.contains(&part.path);
         Item {
@@ -71,6 +78,7 @@ fn report(readout: Readout, subject: &str, region: &str, now: Timestamp) -> Repo
                 format!("{} 件のシークレット、{} バイト", part.written, part.size),
                 format!("{} secrets, {} bytes", part.written, part.size),
             ),
+            next: None,
         }
     }));
     Report {
@@ -82,6 +90,7 @@ fn report(readout: Readout, subject: &str, region: &str, now: Timestamp) -> Repo
         findings: faults.iter().map(|fault| finding(fault, subject)).collect(),
         gaps,
         coverage,
+        extras: Extras::default(),
     }
 }
 
@@ -95,6 +104,7 @@ fn finding(fault: &Fault, subject: &str) -> Finding {
             "このアーカイブから復元しないこと。`secrets-ops backup list` で別のバックアップを選ぶか、バケットの以前のバージョンを確認する",
             "Do not restore from this archive: choose another with `secrets-ops backup list`, or look at earlier versions of the object",
         ),
+        arn: None,
     }
 }
 

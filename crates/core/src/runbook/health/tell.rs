@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{CANARY, Health, KEY, Probe, SECRET, State};
-use crate::model::{Coverage, Finding, Gap, Item, Outcome, Report, Severity, Text};
+use crate::model::{Coverage, Extras, Finding, Gap, Item, Outcome, Report, Severity, Text};
 
 impl Health {
     /// The worst of all probes.
@@ -83,6 +83,7 @@ impl Health {
                     },
                     verdict: probe.state.name(),
                     detail: text(probe),
+                    next: None,
                 })
                 .collect(),
             findings: seen
@@ -94,6 +95,7 @@ impl Health {
                     subject: probe.component.clone(),
                     detail: text(probe),
                     remediation: remediation(probe.kind),
+                    arn: None,
                 })
                 .collect(),
             gaps: self
@@ -109,6 +111,7 @@ impl Health {
                 })
                 .collect(),
             coverage: Coverage { wanted: self.probes.len() as u64, seen: seen.len() as u64 },
+            extras: Extras::default(),
         }
     }
 }

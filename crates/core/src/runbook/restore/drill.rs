@@ -19,7 +19,7 @@ use super::{AT_ONCE, Archived, MARK_KEY, Options, apply, assemble, load};
 use crate::aws::secrets_manager::{self, change};
 use crate::aws::{Aws, AwsError, Class, sts};
 use crate::model::{
-    Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Secret, Severity, Status, Text, differences,
+    Coverage, Extras, Finding, Gap, GapReason, Item, Outcome, Report, Secret, Severity, Status, Text, differences,
 };
 use crate::runbook::backup::{Summary, fetch, history, latest};
 use crate::runbook::job::tell;
@@ -174,6 +174,7 @@ pub async fn drill(drill: Drill<'_>, (summary, archived): (Summary, Vec<Archived
         findings,
         gaps,
         coverage: Coverage { wanted: judged, seen },
+        extras: Extras::default(),
     };
     report.sort_findings();
     Ok(report)
@@ -246,6 +247,7 @@ fn fail(subject: &str, verdict: &'static str, why: String) -> Judged {
             "原因を直し、`secrets-ops restore drill latest` でもう一度確かめる",
             "Mend the cause and prove it again with `secrets-ops restore drill latest`",
         ),
+        arn: None,
     };
     Judged { item: line(subject, Outcome::Fail, verdict, detail), finding: Some(finding), gap: None }
 }
@@ -314,7 +316,7 @@ fn make_room(tags: &mut BTreeMap<String, String>) {
 }
 
 fn line(subject: &str, outcome: Outcome, verdict: &'static str, detail: Text) -> Item {
-    Item { subject: subject.to_owned(), title: None, runbook: Some("R39"), outcome, verdict, detail }
+    Item { subject: subject.to_owned(), title: None, runbook: Some("R39"), outcome, verdict, detail, next: None }
 }
 
 /// The first line: what was drilled, and what was not.
@@ -374,6 +376,5 @@ async fn remove(aws: &Aws, prefix: &str, names: &[String], findings: &mut Vec<Fi
         remediation: Text::fixed(
             "次の訓練が片付ける。今消すなら aws secretsmanager delete-secret --force-delete-without-recovery --secret-id 名前",
             "The next drill removes it; at once: aws secretsmanager delete-secret --force-delete-without-recovery --secret-id NAME",
-        ),
-    }));
+        ), arn: None }));
 }

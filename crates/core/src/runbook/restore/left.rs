@@ -91,6 +91,7 @@ impl Left {
             subject: self.secret.clone(),
             detail: Text::new(told(&fact.ja), told(&fact.en)),
             remediation: next,
+            arn: None,
         }
     }
 }

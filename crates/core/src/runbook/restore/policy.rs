@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::model::Secret;
+use crate::model::{Policy, Secret, Statement};
 
 /// The policy as it can be attached to the restored secret: where it names the old secret's own ARN, whose last six
 /// characters are never given again, `*` says the same, since a secret's policy is about that secret alone.
@@ -52,106 +52,25 @@ const NEEDED: [&str; 6] = [
 /// A condition is only believed where it is the one on insecure transport, which this program never uses: all others
 /// depend on facts that only AWS has when it evaluates them.
 pub(super) fn locks_out(policy: &str, caller: &str) -> Option<String> {
-    let Ok(mut document) = serde_json::from_str::<Value>(policy) else {
-        return Some("it is not JSON".to_owned());
+    let policy = match Policy::parse(policy) {
+        Ok(policy) => policy,
+        Err(error) => return Some(error.to_string()),
     };
-    statements_mut(&mut document).into_iter().enumerate().find_map(|(index, statement)| {
-        let denies = statement.get("Effect").and_then(Value::as_str) == Some("Deny");
-        if !denies || !covers_needed(statement) || !may_mean(statement, caller) || only_insecure(statement) {
+    policy.statements.iter().find_map(|statement| {
+        let about_needed = NEEDED.iter().any(|action| statement.actions.cover_action(action) != Some(false));
+        if statement.allow || !about_needed || statement.reaches(caller).is_none() || only_insecure(statement) {
             return None;
         }
-        let sid = statement.get("Sid").and_then(Value::as_str).unwrap_or_default();
-        let conditional = if statement.get("Condition").is_some() { " under conditions" } else { "" };
-        Some(format!("statement {} {sid:?} denies what a restorer needs{conditional}", index + 1))
+        let conditional = if statement.conditions.is_empty() { "" } else { " under conditions" };
+        Some(format!("statement {} denies what a restorer needs{conditional}", statement.id))
     })
 }
 
-fn texts(value: Option<&Value>) -> Vec<String> {
-    match value {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn covers_needed(statement: &Value) -> bool {
-    let matches = |patterns: Vec<String>, action: &str| {
-        patterns.iter().any(|pattern| wildcard(&pattern.to_ascii_lowercase(), action))
-    };
-    match statement.get("NotAction") {
-        Some(not) => NEEDED.iter().any(|action| !matches(texts(Some(not)), action)),
-        None => NEEDED.iter().any(|action| matches(texts(statement.get("Action")), action)),
-    }
-}
-
-/// Whether the statement may be about the caller. An assumed role stands in policies as its role or as its session.
-fn may_mean(statement: &Value, caller: &str) -> bool {
-    // Whom NotPrincipal spares takes account, role and session together; nobody should rely on having read that right.
-    if statement.get("NotPrincipal").is_some() {
-        return true;
-    }
-    let meant = match statement.get("Principal") {
-        Some(Value::String(all)) => vec![all.clone()],
-        Some(principal) => texts(principal.get("AWS")),
-        None => Vec::new(),
-    };
-    meant.iter().any(|one| one == "*" || names(one, caller) || is_account_of(one, caller))
-}
-
-fn names(principal: &str, caller: &str) -> bool {
-    principal == caller
-        || role_of(caller).is_some_and(|role| {
-            principal.ends_with(&format!(":role/{role}")) || {
-                // A role with a path keeps it in its own ARN and loses it in its sessions'.
-                principal.contains(":role/") && principal.ends_with(&format!("/{role}"))
-            }
-        })
-}
-
-/// The role's name in `arn:aws:sts::<account>:assumed-role/<role>/<session>`.
-fn role_of(caller: &str) -> Option<&str> {
-    caller.split_once(":assumed-role/")?.1.split('/').next()
-}
-
-/// `123456789012` or `arn:aws:iam::123456789012:root`, of the caller's account.
-fn is_account_of(principal: &str, caller: &str) -> bool {
-    let account = caller.split(':').nth(4).unwrap_or_default();
-    !account.is_empty() && (principal == account || principal.ends_with(&format!("::{account}:root")))
-}
-
-fn only_insecure(statement: &Value) -> bool {
-    let Some(Value::Object(condition)) = statement.get("Condition") else { return false };
-    let mut operators = condition.iter();
-    let (Some((operator, Value::Object(keys))), None) = (operators.next(), operators.next()) else { return false };
-    operator.starts_with("Bool")
-        && keys.len() == 1
-        && keys.iter().all(|(key, value)| {
-            key.eq_ignore_ascii_case("aws:SecureTransport")
-                && (value.as_bool() == Some(false) || texts(Some(value)).iter().all(|text| text == "false"))
-        })
-}
-
-/// `*` and `?` as in IAM.
-fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t, mut star, mut mark) = (0, 0, None, 0);
-    while t < text.len() {
-        if p < pattern.len() && (pattern[p] == '?' || (pattern[p] == text[t] && pattern[p] != '*')) {
-            p += 1;
-            t += 1;
-        } else if p < pattern.len() && pattern[p] == '*' {
-            star = Some(p);
-            mark = t;
-            p += 1;
-        } else if let Some(at) = star {
-            p = at + 1;
-            mark += 1;
-            t = mark;
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
+fn only_insecure(statement: &Statement) -> bool {
+    let [condition] = statement.conditions.as_slice() else { return false };
+    condition.operator.starts_with("Bool")
+        && condition.key.eq_ignore_ascii_case("aws:SecureTransport")
+        && condition.values.iter().all(|value| value == "false")
 }
 
 #[cfg(test)]
@@ -230,21 +149,5 @@ mod tests {
         let named = format!(r#"{{"Statement":[{{"Resource":["{}","x"]}},{{"Resource":"{}"}}]}}"#, old.arn, old.arn);
         assert_eq!(portable(&named, &old), r#"{"Statement":[{"Resource":["*","x"]},{"Resource":"*"}]}"#);
         assert_eq!(portable("not json", &old), "not json");
-    }
-
-    #[test]
-    fn wildcards() {
-        for (pattern, text, want) in [
-            ("*", "", true),
-            ("a*c", "abbc", true),
-            ("a*c", "abb", false),
-            ("a?c", "abc", true),
-            ("a?c", "ac", false),
-            ("*b*", "abc", true),
-            ("", "", true),
-            ("", "a", false),
-        ] {
-            assert_eq!(wildcard(pattern, text), want, "{pattern} {text}");
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::apply::Applied;
 use super::step::{RestorePlan, Step};
-use crate::model::{Coverage, Finding, Gap, Item, Outcome, Report, Severity, Text};
+use crate::model::{Coverage, Extras, Finding, Gap, Item, Outcome, Report, Severity, Text};
 use crate::runbook::plan::State;
 
 /// What the plan would do. `file`: where it was written, if it was.
@@ -39,6 +39,7 @@ pub fn planned(plan: &RestorePlan, file: Option<&str>) -> Report {
                 format!("手順を読み、`secrets-ops restore apply {file}` で承認して実行する"),
                 format!("Read the steps, then approve and apply them with `secrets-ops restore apply {file}`"),
             ),
+            arn: None,
         });
     }
     let report = left(plan, findings);
@@ -54,6 +55,7 @@ pub fn planned(plan: &RestorePlan, file: Option<&str>) -> Report {
         },
         findings: report.0,
         gaps: report.1,
+        extras: Extras::default(),
     }
 }
 
@@ -96,8 +98,7 @@ pub fn applied(plan: &RestorePlan, applied: &[Applied], now: jiff::Timestamp) ->
             remediation: Text::fixed(
                 "原因を直し、同じ計画をもう一度適用する（済んだ手順は飛ばされる）。対象が計画後に変わっていたら、計画を作り直す",
                 "Mend the cause and apply the same plan again (what is done is passed over); if the object has changed since, plan anew",
-            ),
-        })
+            ), arn: None })
     });
     let (findings, gaps) = left(plan, undone.collect());
     let done = applied.iter().filter(|step| matches!(step.state, State::Done | State::Already)).count() as u64;
@@ -110,6 +111,7 @@ pub fn applied(plan: &RestorePlan, applied: &[Applied], now: jiff::Timestamp) ->
         findings,
         gaps,
         coverage: Coverage { wanted: plan.steps.len() as u64, seen: done },
+        extras: Extras::default(),
     }
 }
 
@@ -127,7 +129,7 @@ fn by_object(steps: &[Step]) -> Vec<(&str, Vec<&Step>)> {
 }
 
 fn item(subject: &str, outcome: Outcome, verdict: &'static str, detail: Text) -> Item {
-    Item { subject: subject.to_owned(), title: None, runbook: Some("R39"), outcome, verdict, detail }
+    Item { subject: subject.to_owned(), title: None, runbook: Some("R39"), outcome, verdict, detail, next: None }
 }
 
 /// Worse is more.

@@ -16,6 +16,7 @@ use tokio::time::Duration;
 use super::*;
 use crate::aws::mocked::aws;
 use crate::model::Outcome;
+use crate::runbook::access::AccessSettings;
 
 fn settings() -> (Settings, AuditSettings) {
     (Settings::read(&|_| None).unwrap(), AuditSettings::read(&|_| None).unwrap())
@@ -59,6 +60,7 @@ fn told(reply: Result<Reply, Gap>) -> (&'static str, String) {
     match reply {
         Ok(Reply::Good(text)) => ("good", text.en.into()),
         Ok(Reply::Bad(text)) => ("bad", text.en.into()),
+        Ok(Reply::Partly(..)) => ("partly", String::new()),
         Ok(Reply::Found(_, found)) => (if found.is_empty() { "good" } else { "bad" }, format!("{}", found.len())),
         Err(gap) => ("gap", format!("{:?} {}", gap.reason, gap.what)),
     }
@@ -194,7 +196,8 @@ async fn the_cache_is_judged_by_its_counters_before_its_mean() {
 }
 
 fn read_by(arn: &str) -> SdkEvent {
-    let json = format!(r#"{{"eventTime":"2026-11-21T12:00:00Z","userIdentity":{{"type":"IAMUser","arn":"{arn}"}}}}"#);
+    let json =
+        format!(r#"{{"eventTime":"2026-11-21T12:00:00Z","userIdentity":{{"type":"AssumedRole","arn":"{arn}"}}}}"#);
     SdkEvent::builder().cloud_trail_event(json).build()
 }
 
@@ -205,41 +208,42 @@ fn trail(rule: &Rule) -> Aws {
 
 #[tokio::test(start_paused = true)]
 async fn a_part_of_the_trail_says_nothing_good_of_the_whole() {
-    let (_, audit) = settings();
+    let (settings, audit) = settings();
+    let with = |access| AuditSettings { access, ..audit.clone() };
     let (from, to, deadline) = times();
     let endless = mock!(aws_sdk_cloudtrail::Client::lookup_events).then_output(|| {
-        LookupEventsOutput::builder().events(read_by("arn:aws:iam::1:user/a")).next_token("more").build()
+        LookupEventsOutput::builder().events(read_by("arn:aws:sts::1:assumed-role/app/s")).next_token("more").build()
     });
-    let audit_small = AuditSettings { lookup_pages: 3, ..audit.clone() };
-    let (reply, gaps) = access(&trail(&endless), &audit_small, from, to, deadline).await;
+    let audit_small = with(AccessSettings { lookup_pages: 3, ..audit.access.clone() });
+    let (reply, gaps) = access(&trail(&endless), &settings, &audit_small, from, to, deadline).await;
     assert_eq!((told(reply), gaps.len()), (("gap", "Truncated cloudtrail:LookupEvents".to_owned()), 0));
     assert_eq!(endless.num_calls(), 3, "no more than the budget");
 
     let bad = mock!(aws_sdk_cloudtrail::Client::lookup_events).then_output(|| {
-        LookupEventsOutput::builder().events(read_by("arn:aws:iam::1:user/a")).next_token("more").build()
+        LookupEventsOutput::builder().events(read_by("arn:aws:sts::1:assumed-role/app/s")).next_token("more").build()
     });
-    let audit_strict = AuditSettings { lookup_pages: 3, burst_calls: 1, ..audit.clone() };
-    let (reply, gaps) = access(&trail(&bad), &audit_strict, from, to, deadline).await;
+    let audit_strict = with(AccessSettings { lookup_pages: 3, burst_calls: 1, ..audit.access.clone() });
+    let (reply, gaps) = access(&trail(&bad), &settings, &audit_strict, from, to, deadline).await;
     assert_eq!((told(reply).0, gaps.len()), ("bad", 1), "what was found is told, and that it is not all");
 
     let garbled = mock!(aws_sdk_cloudtrail::Client::lookup_events).then_output(|| {
         LookupEventsOutput::builder().events(SdkEvent::builder().cloud_trail_event("{").build()).build()
     });
-    let (reply, _) = access(&trail(&garbled), &audit, from, to, deadline).await;
-    assert_eq!(told(reply), ("gap", "Malformed cloudtrail:LookupEvents".to_owned()));
+    let (reply, _) = access(&trail(&garbled), &settings, &audit, from, to, deadline).await;
+    assert_eq!(told(reply), ("gap", "Malformed CloudTrail LookupEvents".to_owned()));
 
     let empty = mock!(aws_sdk_cloudtrail::Client::lookup_events).then_output(|| LookupEventsOutput::builder().build());
-    let (reply, _) = access(&trail(&empty), &audit, from, to, deadline).await;
-    assert_eq!(told(reply), ("gap", "NoData cloudtrail:LookupEvents".to_owned()));
+    let (reply, _) = access(&trail(&empty), &settings, &audit, from, to, deadline).await;
+    assert_eq!(told(reply), ("gap", "NoData CloudTrail LookupEvents".to_owned()));
 
     let denied =
         mock!(aws_sdk_cloudtrail::Client::lookup_events).then_http_response(json_error("AccessDeniedException"));
-    let (reply, _) = access(&trail(&denied), &audit, from, to, deadline).await;
+    let (reply, _) = access(&trail(&denied), &settings, &audit, from, to, deadline).await;
     assert_eq!(told(reply), ("gap", "Denied cloudtrail:LookupEvents".to_owned()));
 
     let fine = mock!(aws_sdk_cloudtrail::Client::lookup_events)
-        .then_output(|| LookupEventsOutput::builder().events(read_by("arn:aws:iam::1:user/a")).build());
-    let (reply, gaps) = access(&trail(&fine), &audit, from, to, deadline).await;
+        .then_output(|| LookupEventsOutput::builder().events(read_by("arn:aws:sts::1:assumed-role/app/s")).build());
+    let (reply, gaps) = access(&trail(&fine), &settings, &audit, from, to, deadline).await;
     assert_eq!((told(reply).0, gaps.len()), ("good", 0));
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::Summary;
 use super::{Scope, Side, incomparable};
 use crate::model::{
-    Coverage, Difference, Finding, Gap, GapReason, Item, Outcome, Report, Secret, Severity, Status, Text,
+    Coverage, Difference, Extras, Finding, Gap, GapReason, Item, Outcome, Report, Secret, Severity, Status, Text,
 };
 
 /// Secrets, and gaps, that are told one by one.
@@ -170,6 +170,7 @@ impl Tally {
                 "意図した変更か確認する。戻す場合は `secrets-ops restore plan` で手順を確認してから実行する",
                 "See whether this was meant. To go back, look at what `secrets-ops restore plan` would do, and apply that",
             ),
+            arn: None,
         };
         let differs = changed + added + removed > 0;
         Report {
@@ -184,6 +185,7 @@ impl Tally {
             findings: if differs { vec![finding] } else { Vec::new() },
             gaps: self.gaps,
             coverage: self.coverage,
+            extras: Extras::default(),
         }
     }
 }
@@ -194,7 +196,7 @@ fn moment_of(second: Option<&Summary>, now: Timestamp) -> String {
 }
 
 fn line(subject: String, title: Option<Text>, outcome: Outcome, verdict: &'static str, detail: Text) -> Item {
-    Item { subject, title, runbook: None, outcome, verdict, detail }
+    Item { subject, title, runbook: None, outcome, verdict, detail, next: None }
 }
 
 fn detail(found: &[Difference]) -> Text {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Backup, Seal, latest};
 use crate::aws::s3::Bucket;
-use crate::model::{Coverage, Finding, Gap, GapReason, Item, Outcome, Report, Severity, Text};
+use crate::model::{Coverage, Extras, Finding, Gap, GapReason, Item, Outcome, Report, Severity, Text};
 
 /// Every backup with its age, size and coverage, and the one that a restore would take.
 pub fn report(backups: &[Backup], bucket: &Bucket, region: &str, now: Timestamp) -> Report {
@@ -41,6 +41,7 @@ pub fn report(backups: &[Backup], bucket: &Bucket, region: &str, now: Timestamp)
         findings: findings.collect(),
         gaps,
         coverage: Coverage { wanted: backups.len() as u64, seen: seen as u64 },
+        extras: Extras::default(),
     };
     report.sort_findings();
     report
@@ -72,6 +73,7 @@ fn item(backup: &Backup, chosen: bool, bucket: &Bucket, now: Timestamp) -> Item 
         outcome,
         verdict,
         detail: detail(backup, now),
+        next: None,
     }
 }
 
@@ -154,6 +156,7 @@ fn finding(backup: &Backup, newer_than_chosen: bool) -> Option<Finding> {
             "復元に使わないこと。その日のログで失敗の原因を確認し、`secrets-ops backup run` で取り直す",
             "Do not restore from it; find out from that day's log why it failed, and take a new one with `secrets-ops backup run`",
         ),
+        arn: None,
     })
 }
 
