@@ -7,6 +7,7 @@ import argparse
 import pathlib
 import sys
 
+import audits
 import backups
 import estates
 import process
@@ -18,6 +19,7 @@ SECTIONS = {
     "starts": lambda options: starts.compare(options.binaries, options.starts),
     "backups": lambda options: backups.compare(options.binaries),
     "estates": lambda options: estates.compare(options.binaries, options.estate),
+    "audits": lambda options: audits.compare(options.binaries, options.audit),
     "restores": lambda options: restores.pace(options.binaries, options.restore),
     "simulation": lambda options: simulation.simulate(options.binaries, options.secrets, options.speed),
 }
@@ -28,6 +30,7 @@ def main():
     parser.add_argument("--only", choices=SECTIONS, action="append", help="this section; may be given more than once")
     parser.add_argument("--starts", type=int, default=20, help="cold starts of each bootstrap")
     parser.add_argument("--estate", type=int, default=100_000, help="secrets that must not take more memory")
+    parser.add_argument("--audit", type=int, default=2_000, help="secrets of the paced audit")
     parser.add_argument("--restore", type=int, default=2_500, help="secrets of the paced restore")
     parser.add_argument("--secrets", type=int, default=50_000, help="secrets of the backup in chunks; the goal is 500000")
     parser.add_argument("--speed", type=float, default=simulation.SPEED, help="how fast its time passes")

@@ -25,6 +25,8 @@ ACCOUNT, REGION = "123456789012", "ap-northeast-1"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:goal-mandala-prod-alerts"
 CANARY = "goal-mandala-prod-secrets-ops-canary"
 DATABASE = "goal-mandala-prod-secret-database"
+# Its first rotation was planned before the 90 days that CloudTrail keeps: why it never ran is a gap of every run.
+NEVER_RAN = "goal-mandala-prod-rotation-never-ran"
 ANSWERED = "answered"
 PATIENCE_SECONDS = 60
 _numbers = itertools.count(1)
@@ -154,7 +156,13 @@ def job_success(invocation: Invocation) -> list[float]:
 
 
 def gaps(answer: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(gap["what"], gap["reason"]) for gap in answer["gaps"]}
+    """What could not be looked at, but for what nobody can look at in the estate of the sample."""
+    return {(gap["what"], gap["reason"]) for gap in answer["gaps"] if gap["subject"] != NEVER_RAN}
+
+
+def status(job: str) -> str:
+    """How a job ends in the estate of the sample, if nothing goes wrong."""
+    return {"backup": "ok", "rotation": "incomplete"}.get(job.partition("-")[0], "findings")
 
 
 def configs(archive: bytes) -> dict[str, dict[str, Any]]:

@@ -44,7 +44,7 @@ CODES = [
     ("goal-mandala-prod", "backup run", CLEAN),
     ("goal-mandala-prod", "backup list", INCOMPLETE),  # nothing there yet
     ("goal-mandala-prod", "backup verify latest", FAILED),
-    ("goal-mandala-prod", "rotation check", FINDINGS),
+    ("goal-mandala-prod", "rotation check", INCOMPLETE),  # why one never ran lies before CloudTrail's 90 days
     ("goal-mandala-prod", "audit run daily", FINDINGS),  # somebody read who may not
     ("empty", "health", FINDINGS),  # that the canary is not there has been seen
     ("empty", "backup run", INCOMPLETE),
@@ -83,7 +83,7 @@ WRONG = [
     ("", ["subcommand"]),
     ("halth", ["halth"]),
     ("health --colour red", ["--colour"]),
-    ("health --output xml", ["--output", "xml", "table, json, csv, markdown or html"]),
+    ("health --output xml", ["--output", "xml", "table, json, csv, csv-bom, markdown, html, junit, asff or ocsf"]),
     ("health --region tokyo", ["--region", "tokyo"]),
     ("health --lang fr", ["--lang", "fr", "ja or en"]),
     ("health --pacing maybe", ["--pacing", "maybe", "on or off"]),
@@ -167,7 +167,7 @@ def test_json_has_a_schema_and_what_the_table_has(lab: Lab, words: str) -> None:
 def test_every_secret_is_in_every_form(lab: Lab) -> None:
     names = secret_names()
     outputs = {form: lab.cli("rotation", "check", "--output", form) for form in FORMS}
-    assert {done.returncode for done in outputs.values()} == {FINDINGS}, "the form does not change the exit code"
+    assert {done.returncode for done in outputs.values()} == {INCOMPLETE}, "the form does not change the exit code"
     for form, done in outputs.items():
         text = done.stdout.replace("\\_", "_") if form == "markdown" else done.stdout
         assert [name for name in names if name not in text] == [], form
@@ -178,7 +178,7 @@ def test_every_secret_is_in_every_form(lab: Lab) -> None:
     assert html.lower().startswith("<!doctype html>") and "</html>" in html and "src=" not in html
 
 
-FORMS = ["table", "json", "csv", "markdown", "html"]
+FORMS = ["table", "json", "csv", "markdown", "html", "junit"]
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "json"])
@@ -225,7 +225,7 @@ def test_variables_stand_in_for_options(lab: Lab) -> None:
     report = json.loads(lab.cli("rotation", "check", "--region", REGION, **env).stdout)
     assert report["region"] == REGION, "an option goes before its variable"
     done = lab.cli("rotation", "check", AWS_ENDPOINT_URL=NOWHERE, SECRETS_OPS_ENDPOINT_URL=lab.aws.endpoint)
-    assert done.returncode == FINDINGS
+    assert done.returncode == INCOMPLETE
     done = lab.cli("health", SECRETS_OPS_ENV="stg", SECRETS_OPS_PREFIX="acme")
     assert "acme-stg-secret-database" in done.stdout
 

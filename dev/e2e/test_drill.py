@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from estate import CLEAN, FINDINGS, INCOMPLETE, PREFIX, UNRESTORABLE, WRONG_USE, Estate, sample, value
+from estate import CLEAN, FINDINGS, INCOMPLETE, NOT_PROVEN, PREFIX, UNRESTORABLE, WRONG_USE, Estate, sample, value
 from lab import BUILT, DATABASE, PATIENCE_SECONDS
 
 DRILL_PREFIX = "secrets-ops-drill/"
@@ -57,7 +57,7 @@ def test_what_would_not_be_restored_is_a_finding(estate: Estate) -> None:
     before = described(estate)
     report = drill(estate, code=FINDINGS)
     found = {finding["subject"] for finding in report["findings"]}
-    assert found == {"goal-mandala-prod-key-pending-deletion", "goal-mandala-prod-policy-public"}
+    assert found == NOT_PROVEN
     not_ours = {name: why for name, why in UNRESTORABLE.items() if why.startswith(("was-", "managed-"))}
     assert {name: word for name, word in verdicts(report).items() if name in not_ours} == not_ours
     assert described(estate) == before and NOTE not in estate.keys()

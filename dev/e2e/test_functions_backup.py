@@ -5,7 +5,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,8 @@ def test_a_configuration_is_what_aws_says_of_the_secret(lab: Lab) -> None:
         described = client.describe_secret(SecretId=config["ARN"])
         del described["ResponseMetadata"]
         for got, want in zip(config.get("ReplicationStatus", []), described.pop("ReplicationStatus", []), strict=True):
+            if "LastAccessedDate" in want:
+                want["LastAccessedDate"] = want["LastAccessedDate"].astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             assert {key: got[key] for key in want} == want
         for key, want in described.items():
             got = config.get(key, [] if key == "Tags" else None)

@@ -1,4 +1,5 @@
-//! An AWS that costs next to nothing to answer: Secrets Manager with N secrets that are made up on the fly, and an S3.
+//! An AWS that costs next to nothing to answer: Secrets Manager with N secrets that are made up on the fly, an S3, and what
+//! an audit asks besides.
 //!
 //! `cheap-endpoint N` listens on a free port of the loopback, prints `<port>` and serves until it is killed. Options:
 //!
@@ -10,7 +11,9 @@
 //! - `--speed K`: quotas are those of a time that passes K times as fast.
 //! - `--objects DIR`: S3 keeps what it is given. Without it everything is taken and nothing is there.
 
+mod around;
 mod bucket;
+mod calls;
 mod estate;
 mod options;
 mod quota;

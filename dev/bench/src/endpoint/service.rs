@@ -9,7 +9,9 @@ use hyper::http::{Method, StatusCode};
 use hyper::{Request, Response};
 use serde_json::{Value, json};
 
+use crate::around;
 use crate::bucket::Bucket;
+use crate::calls::Calls;
 use crate::estate::Estate;
 use crate::options::Options;
 use crate::quota::Quotas;
@@ -18,20 +20,19 @@ use crate::quota::Quotas;
 #[derive(Debug)]
 pub(crate) struct Service {
     secrets: Mutex<(Estate, Quotas)>,
+    /// S3's are not counted.
+    calls: Mutex<Calls>,
     bucket: Bucket,
 }
 
 type Answer = Response<Full<Bytes>>;
 
-const CALLER: &str = "<GetCallerIdentityResponse><GetCallerIdentityResult>\
-    <Arn>arn:aws:iam::123456789012:user/bench</Arn><UserId>bench</UserId><Account>123456789012</Account>\
-    </GetCallerIdentityResult></GetCallerIdentityResponse>";
-
 impl Service {
     pub(crate) fn new(options: &Options) -> Self {
         let estate = Estate::new(options.secrets, options.changed, options.empty);
         let quotas = Quotas::new(options.quotas, options.speed);
-        Self { secrets: Mutex::new((estate, quotas)), bucket: Bucket::new(options.objects.clone()) }
+        let bucket = Bucket::new(options.objects.clone());
+        Self { secrets: Mutex::new((estate, quotas)), calls: Mutex::default(), bucket }
     }
 
     pub(crate) async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
@@ -40,8 +41,17 @@ impl Service {
         let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         Ok(match (target, head.uri.path()) {
             (Some(target), _) => {
-                let operation = target.rsplit('.').next().unwrap_or_default();
-                self.secrets_manager(operation, &serde_json::from_slice(&body).unwrap_or_default())
+                let (service, operation) = target.split_once('.').unwrap_or_default();
+                self.count(&format!("{}:{operation}", prefix(service)), &body);
+                match service {
+                    "secretsmanager" => {
+                        self.secrets_manager(operation, &serde_json::from_slice(&body).unwrap_or_default())
+                    }
+                    _ => match around::json(operation) {
+                        Some(answer) => ok(answer.to_string()),
+                        None => refused(StatusCode::BAD_REQUEST, "AccessDeniedException"),
+                    },
+                }
             }
             // What the benchmark itself asks; no bucket can be called so.
             (None, "/_figures") => ok(self.figures().to_string()),
@@ -49,9 +59,19 @@ impl Service {
                 self.locked(|estate, _| estate.expire_tokens());
                 ok(String::new())
             }
-            (None, "/") if head.method == Method::POST => ok(CALLER.to_owned()),
-            // No rotation function is there.
+            (None, "/") if head.method == Method::POST => {
+                let (operation, answer) = around::xml(&String::from_utf8_lossy(&body));
+                self.count(operation, &body);
+                ok(answer)
+            }
+            // No function is there.
+            (None, "/2015-03-31/functions") => {
+                self.count("lambda:ListFunctions", head.uri.query().unwrap_or_default().as_bytes());
+                ok(json!({"Functions": []}).to_string())
+            }
             (None, path) if path.starts_with("/2015-03-31/functions/") => {
+                let asked = if path.ends_with("/policy") { "GetPolicy" } else { "GetFunctionConfiguration" };
+                self.count(&format!("lambda:{asked}"), path.as_bytes());
                 refused(StatusCode::NOT_FOUND, "ResourceNotFoundException")
             }
             (None, _) => self.bucket.answer(&head.method, &head.uri, &head.headers, &body),
@@ -70,9 +90,17 @@ impl Service {
         })
     }
 
+    fn count(&self, operation: &str, input: &[u8]) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).count(operation, input);
+    }
+
     fn figures(&self) -> Value {
+        let (calls, repeated) = self.calls.lock().unwrap_or_else(PoisonError::into_inner).figures();
         self.locked(|estate, quotas| {
-            json!({"families": quotas.figures(), "refused_tokens": estate.refused_tokens, "created": estate.created()})
+            json!({
+                "families": quotas.figures(), "refused_tokens": estate.refused_tokens, "created": estate.created(),
+                "calls": calls, "repeated": repeated,
+            })
         })
     }
 
@@ -81,6 +109,16 @@ impl Service {
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let (estate, quotas) = &mut *secrets;
         work(estate, quotas)
+    }
+}
+
+/// IAM's word for a service that speaks JSON.
+fn prefix(service: &str) -> &str {
+    match service {
+        "TrentService" => "kms",
+        "CloudTrail_20131101" => "cloudtrail",
+        "Logs_20140328" => "logs",
+        other => other,
     }
 }
 
