@@ -5,11 +5,11 @@ mod runtimes;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::audit::{Question, Reply};
-use super::job::deadline_gap;
-use crate::aws::{Aws, AwsError, lambda};
+use super::job::in_time;
+use crate::aws::{Aws, lambda};
 use crate::model::{FunctionFacts, FunctionsFacts, Gap, GapReason, Reading, Severity, Text};
 use crate::settings::{APP_FUNCTION, Reader, SettingError};
 
@@ -29,21 +29,6 @@ pub async fn gather(aws: &Aws, names: &BTreeSet<String>, deadline: Instant) -> F
         functions.insert(name.clone(), reading);
     }
     FunctionsFacts { functions, by_role: in_time(lambda::by_role(aws), "lambda:ListFunctions", "", deadline).await }
-}
-
-async fn in_time<T>(
-    call: impl Future<Output = Result<T, AwsError>>,
-    what: &str,
-    subject: &str,
-    deadline: Instant,
-) -> Reading<T> {
-    match timeout_at(deadline, call).await {
-        Ok(done) => done.map_err(|error| error.gap(subject)),
-        Err(_) => {
-            let gap = deadline_gap(what, "not answered before the deadline".to_owned());
-            Err(Gap { subject: subject.to_owned(), ..gap })
-        }
-    }
 }
 
 type Told = Result<Option<(Severity, Text)>, Gap>;

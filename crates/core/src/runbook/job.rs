@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, timeout_at};
 
 use super::changes;
 use crate::aws::s3::{self, Expect};
 use crate::aws::{Aws, AwsError, Class};
-use crate::model::{Coverage, Gap, GapReason, Record, Report, Status};
+use crate::model::{Coverage, Gap, GapReason, Reading, Record, Report, Status};
 use crate::notify::{self, Notice};
 use crate::report::{Format, render};
 use crate::settings::{SettingError, Settings};
@@ -260,6 +261,22 @@ pub async fn finish(
     result
 }
 
+/// Makes a call, or gives it up at the deadline. `what` is its operation, `subject` what it is about; empty: all.
+pub(super) async fn in_time<T>(
+    call: impl Future<Output = Result<T, AwsError>>,
+    what: &str,
+    subject: &str,
+    deadline: Instant,
+) -> Reading<T> {
+    match timeout_at(deadline, call).await {
+        Ok(done) => done.map_err(|error| error.gap(subject)),
+        Err(_) => {
+            let gap = deadline_gap(what, "not answered before the deadline".to_owned());
+            Err(Gap { subject: subject.to_owned(), ..gap })
+        }
+    }
+}
+
 /// The gap of a job that the deadline stopped.
 pub(super) fn deadline_gap(what: &str, detail: String) -> Gap {
     Gap { what: what.to_owned(), subject: String::new(), reason: GapReason::Deadline, detail }
@@ -271,7 +288,7 @@ mod tests {
     use crate::aws::fake::{Fault, World, clients};
     use crate::model::Outcome;
     use crate::runbook::rotation::{self, RotationSettings};
-    use tokio::time::{Duration, Instant};
+    use tokio::time::Duration;
 
     async fn report(aws: &Aws, now: Timestamp) -> Report {
         let settings = RotationSettings::read(&|_| None).unwrap();

@@ -5,10 +5,10 @@ mod decrypt;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::audit::{Question, Reply};
-use super::job::deadline_gap;
+use super::job::in_time;
 use crate::aws::{Aws, AwsError, kms};
 use crate::model::{DecryptFailures, Gap, KeyFacts, LastUse, Reading, Secret, Severity, Text, account_of};
 
@@ -45,13 +45,7 @@ pub async fn gather(aws: &Aws, names: &BTreeSet<String>, deadline: Instant) -> B
             by_name.insert(name.clone(), Ok(known));
             continue;
         }
-        let reading = match timeout_at(deadline, ask(aws, name, &mut by_arn)).await {
-            Ok(reading) => reading.map_err(|error| error.gap(name)),
-            Err(_) => {
-                let gap = deadline_gap("kms:DescribeKey", "not asked before the deadline".to_owned());
-                Err(Gap { subject: name.clone(), ..gap })
-            }
-        };
+        let reading = in_time(ask(aws, name, &mut by_arn), "kms:DescribeKey", name, deadline).await;
         by_name.insert(name.clone(), reading);
     }
     by_name

@@ -3,10 +3,10 @@
 //! Never by Logs Insights over lines of the application: `@duration` is only in REPORT lines, which are the whole function's.
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::audit::{Question, Reply};
-use super::job::deadline_gap;
+use super::job::in_time;
 use crate::aws::Aws;
 use crate::aws::cloudwatch::{self, Query};
 use crate::model::{Figures, Gap, GapReason, PerformanceFacts, Reading, Severity, Table, Text};
@@ -71,10 +71,8 @@ pub async fn gather(
     };
     let queries: Vec<Query> = STATISTICS.map(latency).into_iter().chain(STATISTICS.map(duration)).collect();
     let metric = format!("{} {}", settings.namespace, settings.metric);
-    let series = match timeout_at(deadline, cloudwatch::every(aws, &queries, seconds, from, to)).await {
-        Err(_) => Err(deadline_gap("cloudwatch:GetMetricData", "still reading at the deadline".into())),
-        Ok(series) => series.map_err(|error| error.gap("")),
-    };
+    let series =
+        in_time(cloudwatch::every(aws, &queries, seconds, from, to), "cloudwatch:GetMetricData", "", deadline).await;
     let read = |half: usize, subject: &str| match &series {
         Ok(series) => figures(&series[half * STATISTICS.len()..][..STATISTICS.len()], subject),
         Err(gap) => Err(Gap { subject: subject.to_owned(), ..gap.clone() }),

@@ -9,7 +9,7 @@ use super::settings::{AccessSettings, Source};
 use crate::aws::logs::{self, Row};
 use crate::aws::{Aws, AwsError, cloudtrail, secrets_manager};
 use crate::model::{Access, Accesses, Gap, GapReason, Identity, Reading, Record, Secret, TrailFacts, access};
-use crate::runbook::job::deadline_gap;
+use crate::runbook::job::{deadline_gap, in_time};
 
 /// What Insights answers at most in one page, and what we ask for.
 const MOST_ROWS: usize = 10_000;
@@ -172,15 +172,13 @@ fn summed(mut row: Row) -> Option<Access> {
 /// # Errors
 /// The list of trails could not be read.
 pub async fn trails(aws: &Aws, deadline: Instant) -> Reading<Vec<TrailFacts>> {
-    const LATE: &str = "still reading at the deadline";
-    let listed = timeout_at(deadline, cloudtrail::describe_trails(aws)).await;
-    let mut trails = match listed {
-        Ok(listed) => listed.map_err(|error| error.gap(""))?,
-        Err(_) => return Err(deadline_gap("cloudtrail:DescribeTrails", LATE.to_owned())),
-    };
+    let mut trails = in_time(cloudtrail::describe_trails(aws), "cloudtrail:DescribeTrails", "", deadline).await?;
     for trail in &mut trails {
         let read = timeout_at(deadline, read_trail(aws, trail)).await;
-        let late = || Gap { subject: trail.arn.clone(), ..deadline_gap("cloudtrail:GetTrailStatus", LATE.to_owned()) };
+        let late = || {
+            let gap = deadline_gap("cloudtrail:GetTrailStatus", "not answered before the deadline".to_owned());
+            Gap { subject: trail.arn.clone(), ..gap }
+        };
         trail.unread = read.unwrap_or_else(|_| Some(late()));
     }
     Ok(trails)

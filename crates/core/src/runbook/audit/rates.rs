@@ -1,14 +1,14 @@
 //! R01-R03: three rates, each from one real source, over one day.
 
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::Reply;
 use crate::aws::Aws;
 use crate::aws::cloudwatch::{self, Query};
 use crate::aws::logs::{self, Row};
 use crate::model::{Gap, GapReason, Text};
-use crate::runbook::job::deadline_gap;
+use crate::runbook::job::in_time;
 use crate::settings::{AuditSettings, Settings};
 
 /// Requests and failures come from the same records, so that the ratio is one. `count(errorCode)` counts the records
@@ -147,10 +147,8 @@ async fn hourly(
     to: Timestamp,
     deadline: Instant,
 ) -> Result<Vec<Vec<f64>>, Gap> {
-    match timeout_at(deadline, cloudwatch::hourly(aws, queries, from, to)).await {
-        Err(_) => Err(deadline_gap("cloudwatch:GetMetricData", "still reading at the deadline".into())),
-        Ok(points) => points.map_err(|error| error.gap(&queries[0].namespace)),
-    }
+    let namespace = &queries[0].namespace;
+    in_time(cloudwatch::hourly(aws, queries, from, to), "cloudwatch:GetMetricData", namespace, deadline).await
 }
 
 /// From zero up: the standard sum of nothing is -0, which people would read.

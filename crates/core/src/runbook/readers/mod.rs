@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::asks::Ask;
 use self::known::Known;
-use super::job::deadline_gap;
+use super::job::{deadline_gap, in_time};
 use crate::aws::{Aws, AwsError, iam, kms};
 use crate::model::{Gap, GapReason, KeyFacts, Pattern, ReaderFacts, Reading, Secret, Simulated, Verdict, account_of};
 use crate::settings::{APP_ROLE, ENV, NAMING, PREFIX, Reader, SIMULATIONS, STAGES, SettingError};
@@ -120,21 +120,6 @@ pub async fn gather(
         }
     }
     facts
-}
-
-async fn in_time<T>(
-    call: impl Future<Output = Result<T, AwsError>>,
-    what: &str,
-    subject: &str,
-    deadline: Instant,
-) -> Reading<T> {
-    match timeout_at(deadline, call).await {
-        Ok(done) => done.map_err(|error| error.gap(subject)),
-        Err(_) => {
-            let gap = deadline_gap(what, "not answered before the deadline".to_owned());
-            Err(Gap { subject: subject.to_owned(), ..gap })
-        }
-    }
 }
 
 async fn key_policies(aws: &Aws, estate: Estate<'_>, facts: &mut ReaderFacts, deadline: Instant) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::RotationSettings;
 use super::gather::{functions, with_versions};
@@ -17,7 +17,7 @@ use crate::model::{
     Coverage, Extras, Finding, Gap, GapReason, Record, Report, RotationEvent, RotationStep, RotationVerdict, Rotations,
     Secret, Status, Surroundings, Text, rotation_event,
 };
-use crate::runbook::job::{deadline_gap, tell};
+use crate::runbook::job::{in_time, tell};
 use crate::runbook::once::hex;
 use crate::runbook::{Answer, JobError};
 use crate::settings::Settings;
@@ -96,14 +96,9 @@ async fn of_secret(
     now: Timestamp,
     deadline: Instant,
 ) -> (Report, Secret) {
-    let described = match timeout_at(deadline, secrets_manager::describe(aws, &event.secret_id)).await {
-        Ok(described) => described.map_err(|error| error.gap(&event.secret_id)),
-        Err(_) => Err(Gap {
-            subject: event.secret_id.clone(),
-            ..deadline_gap("secretsmanager:DescribeSecret", "not answered before the deadline".into())
-        }),
-    };
-    let secret = match described {
+    let id = &event.secret_id;
+    let described = secrets_manager::describe(aws, id);
+    let secret = match in_time(described, "secretsmanager:DescribeSecret", id, deadline).await {
         Ok(secret) => secret,
         Err(gap) => {
             let unknown = Secret { arn: event.secret_id.clone(), ..Secret::default() };

@@ -12,7 +12,7 @@ use crate::aws::{Aws, AwsError, cloudtrail, lambda, secrets_manager};
 use crate::model::rotation::{aside, standing};
 use crate::model::{FunctionsFacts, Gap, Reading, Record, RotationFunction, Rotations, Secret, rotation_event, unread};
 use crate::runbook::JobError;
-use crate::runbook::job::deadline_gap;
+use crate::runbook::job::{deadline_gap, in_time};
 
 /// Calls at once; their number in a second is the pace's affair.
 const AT_ONCE: usize = 16;
@@ -84,13 +84,8 @@ pub async fn functions(
     deadline: Instant,
 ) -> BTreeMap<String, Reading<RotationFunction>> {
     let ask = |arn: String| async move {
-        let asked = match timeout_at(deadline, lambda::rotation_function(aws, &arn)).await {
-            Ok(answer) => answer.map_err(|error| error.gap(&arn)),
-            Err(_) => Err(Gap {
-                subject: arn.clone(),
-                ..deadline_gap("lambda:GetFunctionConfiguration", "not asked before the deadline".into())
-            }),
-        };
+        let call = lambda::rotation_function(aws, &arn);
+        let asked = in_time(call, "lambda:GetFunctionConfiguration", &arn, deadline).await;
         (arn, asked)
     };
     stream::iter(arns).map(ask).buffer_unordered(AT_ONCE).collect().await
@@ -184,17 +179,15 @@ pub(super) async fn with_versions(aws: &Aws, secret: Secret, deadline: Instant) 
     if !rotates && (aside(&secret, aws.region()).is_some() || secret.version_with("AWSPENDING").is_none()) {
         return (secret, Vec::new());
     }
-    let gap = match timeout_at(deadline, secrets_manager::versions(aws, &secret.arn)).await {
-        Ok(Ok(versions)) => {
+    let call = secrets_manager::versions(aws, &secret.arn);
+    match in_time(call, "secretsmanager:ListSecretVersionIds", &secret.name, deadline).await {
+        Ok(versions) => {
             secret.versions = versions;
-            return (secret, Vec::new());
+            (secret, Vec::new())
         }
-        Ok(Err(error)) => error.gap(&secret.name),
-        Err(_) => Gap {
-            subject: secret.name.clone(),
-            ..deadline_gap("secretsmanager:ListSecretVersionIds", "not read before the deadline".into())
-        },
-    };
-    secret.unread.push("Versions".to_owned());
-    (secret, vec![gap])
+        Err(gap) => {
+            secret.unread.push("Versions".to_owned());
+            (secret, vec![gap])
+        }
+    }
 }
